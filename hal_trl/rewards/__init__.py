@@ -1,0 +1,29 @@
+"""Rewards for TRL, and the guards that keep them honest.
+
+`human_likeness_reward` is a ready `HALReward()`, made on first use, for TRL's command line:
+`trl grpo --reward_funcs hal_trl.rewards.human_likeness_reward ...`
+"""
+
+from typing import Any
+
+from .guards import EmptyGuard, Guard, LanguageGuard, RepetitionGuard, default_guards
+from .hal_reward import HALReward, HALRewardFunction
+
+
+__all__ = [
+    "EmptyGuard",
+    "Guard",
+    "HALReward",
+    "HALRewardFunction",
+    "LanguageGuard",
+    "RepetitionGuard",
+    "default_guards",
+    "human_likeness_reward",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "human_likeness_reward":
+        globals()[name] = HALReward(name=name)
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,241 @@
+"""`HALReward`: human-likeness as a reward function for TRL's trainers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..dialogue import Dialogue, NoReplyError
+from ..likeness import BUNDLED_SCORER, HumanLikenessScore, sigmoid
+from ..scorers import HALTraitModel, TraitScorer
+from ..traits import TraitRatings
+from .guards import Guard, default_guards
+
+
+_TEMPERATURE = 3.0
+_SILENT_LIMIT = 512
+
+
+class HALReward:
+    """How much a reply reads as if a person had written it, explained by traits and protected by guards.
+
+    `reward = max(0, sigmoid(log_odds / 3) - sum of guard penalties)`, in 0-1. Dividing by 3 keeps the slope alive far
+    from the decision boundary, where an untrained model's replies lie; the bounds keep one odd reply from outweighing
+    a group. A reply that cannot be read at all (no text, only tool messages, reasoning that never ended) gets `None`:
+    TRL leaves it out. An empty text is a reply, and earns 0.
+
+    Works with `GRPOTrainer` and `RLOOTrainer` and wherever TRL takes a reward function; needs no network, no GPU and
+    no key. It is a plain, picklable callable. Every hook TRL may or may not pass is optional.
+
+    Args:
+        scorer ([`~hal_trl.scorers.TraitScorer`], *optional*, defaults to the bundled `hal-traits-mini`):
+            What rates the traits.
+        likeness ([`HumanLikenessScore`], *optional*, defaults to the score fitted for the bundled scorer):
+            Turns ratings into log-odds. Required with a scorer of your own.
+        guards (`Sequence[Guard]`, *optional*, defaults to [`~hal_trl.rewards.guards.default_guards`]):
+            Penalties; `[]` for none.
+        trait_weights (`Mapping[str, float]`, *optional*):
+            Weights to replace, by trait id: `{"typos": 0}` neither rewards nor punishes typos.
+        name (`str`, *optional*, defaults to `"HALReward"`): Name in TRL's logs; give two rewards two names.
+
+    Raises:
+        `KeyError`: if `trait_weights` names an unknown trait.
+        `ValueError`: if `likeness` needs traits that `scorer` does not rate.
+
+    Example:
+        ```python
+        >>> from hal_trl import HALReward
+        >>> reward = HALReward()
+        >>> casual, stiff = reward(
+        ...     prompts=["how was your weekend?"] * 2,
+        ...     completions=["pretty good, slept in and watched a movie", "As an AI, I do not experience weekends."],
+        ... )
+        >>> casual > stiff
+        True
+        ```
+    """
+
+    def __init__(
+        self,
+        scorer: TraitScorer | None = None,
+        likeness: HumanLikenessScore | None = None,
+        guards: Sequence[Guard] | None = None,
+        trait_weights: Mapping[str, float] | None = None,
+        name: str = "HALReward",
+    ):
+        if scorer is not None and likeness is None:
+            raise ValueError(
+                "A score belongs to the scorer whose ratings it was fitted on. Pass likeness= with your scorer: "
+                "HumanLikenessScore.fit(...) on its ratings, HumanLikenessScore.from_profile('corrected') for a judge "
+                "that rates like GPT-5, or use HALReward.from_pretrained to load both from one place."
+            )
+        self.scorer = HALTraitModel.from_pretrained(BUNDLED_SCORER) if scorer is None else scorer
+        self.likeness = HumanLikenessScore.from_profile("hal_trl") if likeness is None else likeness
+        if trait_weights:
+            self.likeness = self.likeness.with_weights(trait_weights)
+        unrated = [i for i in self.likeness.traits.ids if i not in self.scorer.traits.ids]
+        if unrated:
+            raise ValueError(
+                f"The score needs ratings of {', '.join(unrated)}, which the scorer does not rate. Use a score fitted "
+                "for this scorer's traits."
+            )
+        self.guards = default_guards() if guards is None else list(guards)
+        self.__name__ = name
+        self._silent = 0
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs) -> HALReward:
+        """Load scorer and score from one folder or Hub repository, as `hal-trl distil` writes them.
+
+        Args:
+            pretrained_model_name_or_path (`str` or `Path`): Folder or Hub repository id.
+            kwargs: `guards`, `trait_weights`, `name` as for the class.
+        """
+        scorer = HALTraitModel.from_pretrained(pretrained_model_name_or_path)
+        return cls(scorer, HumanLikenessScore.from_pretrained(pretrained_model_name_or_path), **kwargs)
+
+    def __call__(
+        self,
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        *,
+        log_metric: Callable[[str, float], None] | None = None,
+        log_extra: Callable[[str, list], None] | None = None,
+        **columns,
+    ) -> list[float | None]:
+        """Reward each completion, as TRL asks for it.
+
+        Args:
+            prompts (`Sequence` of `str` or chat messages): One per completion.
+            completions (`Sequence` of `str` or chat messages): The replies.
+            log_metric (`Callable`, *optional*): Gets `hal/...` means: each trait, `p_human`, `words`, `abstained`, and
+                `guard/<name>`, the share of replies that the guard penalised.
+            log_extra (`Callable`, *optional*): Gets the column `p_human` for the completions table.
+            columns: Everything else TRL passes; not used.
+
+        Returns:
+            `list[float | None]`: rewards in 0-1, finite; `None` where there is no reply to score.
+
+        Raises:
+            `RuntimeError`: when the last 512 completions all had no reply: training would go on for nothing.
+        """
+        table = self._score(prompts, completions)
+        self._log(table, log_metric, log_extra)
+        self._watch(table.reward)
+        return [None if np.isnan(reward) else float(reward) for reward in table.reward]
+
+    def explain(self, prompts: Sequence[Any], completions: Sequence[Any]) -> pd.DataFrame:
+        """Why each completion gets its reward.
+
+        Returns:
+            `pandas.DataFrame`, one row a completion: `completion` (the text read), `reward`, `p_human`, `log_odds`,
+            `why` (what moved it most), `guard/<name>` penalties, and `trait/<id>`: log-odds that the trait adds,
+            compared with people's average rating.
+        """
+        table = self._score(prompts, completions)
+        frame = pd.DataFrame(
+            {
+                "completion": table.texts,
+                "reward": table.reward,
+                "p_human": sigmoid(table.log_odds),
+                "log_odds": table.log_odds,
+            }
+        )
+        ids = self.likeness.traits.ids
+        reference = TraitRatings([[self.likeness.reference[i] for i in ids]], self.likeness.traits)
+        shift = self.likeness.contributions(table.ratings) - self.likeness.contributions(reference)
+        frame["why"] = [self._why(row, penalties) for row, penalties in zip(shift, table.penalties, strict=True)]
+        for guard, column in zip(self.guards, table.penalties.T, strict=True):
+            frame[f"guard/{guard.name}"] = column
+        return pd.concat([frame, pd.DataFrame(shift, columns=[f"trait/{i}" for i in ids])], axis=1)
+
+    def _why(self, shift: np.ndarray, penalties: np.ndarray) -> str:
+        fired = [f"guard {g.name} -{p:.2f}" for g, p in zip(self.guards, penalties, strict=True) if p > 0]
+        if np.isnan(shift).any():
+            return ", ".join(fired or ["no reply"])
+        strongest = np.argsort(-np.abs(shift))[:3]
+        return ", ".join(fired + [f"{self.likeness.traits.ids[i]} {shift[i]:+.2f}" for i in strongest])
+
+    def _score(self, prompts: Sequence[Any], completions: Sequence[Any]) -> _Scored:
+        if len(prompts) != len(completions):
+            raise ValueError(
+                f"{len(prompts)} prompts but {len(completions)} completions; give one prompt per completion."
+            )
+        dialogues: list[Dialogue | None] = []
+        for prompt, completion in zip(prompts, completions, strict=True):
+            try:
+                dialogues.append(Dialogue.from_completion(prompt, completion))
+            except NoReplyError:
+                dialogues.append(None)
+        read = [i for i, dialogue in enumerate(dialogues) if dialogue is not None]
+        replies = [dialogues[i] for i in read]
+
+        ratings = np.full((len(dialogues), len(self.scorer.traits)), np.nan)
+        penalties = np.zeros((len(dialogues), len(self.guards)))
+        if replies:
+            ratings[read] = self.scorer.score(replies)
+            for column, guard in enumerate(self.guards):
+                penalties[read, column] = guard(replies)
+        named = TraitRatings(ratings, self.scorer.traits)
+        log_odds = self.likeness.log_odds(named)
+        total = penalties.sum(axis=1)
+        # What a guard forbids outright earns nothing even where the scorer had nothing to rate, as with empty text.
+        reward = np.where(total >= 1.0, 0.0, np.maximum(0.0, sigmoid(log_odds / _TEMPERATURE) - total))
+        texts = ["" if dialogue is None else "\n".join(dialogue.target_texts) for dialogue in dialogues]
+        return _Scored(texts, named, log_odds, penalties, reward)
+
+    def _log(self, table: _Scored, log_metric: Callable | None, log_extra: Callable | None) -> None:
+        p_human = sigmoid(table.log_odds)
+        if log_extra is not None:
+            log_extra("p_human", [None if np.isnan(p) else float(p) for p in p_human])
+        if log_metric is None or not len(table.texts):
+            return
+        log_metric("hal/abstained", float(np.isnan(table.reward).mean()))
+        read = ~np.isnan(table.reward)
+        if read.any():
+            log_metric(
+                "hal/words", float(np.mean([len(t.split()) for t, r in zip(table.texts, read, strict=True) if r]))
+            )
+            for guard, column in zip(self.guards, table.penalties.T, strict=True):
+                log_metric(f"hal/guard/{guard.name}", float((column[read] > 0).mean()))
+        rated = ~np.isnan(table.log_odds)
+        if rated.any():
+            log_metric("hal/p_human", float(p_human[rated].mean()))
+            for trait, mean in zip(
+                table.ratings.traits.ids, np.asarray(table.ratings)[rated].mean(axis=0), strict=True
+            ):
+                log_metric(f"hal/{trait}", float(mean))
+
+    def _watch(self, reward: np.ndarray) -> None:
+        self._silent = self._silent + len(reward) if np.isnan(reward).all() else 0
+        if self._silent >= _SILENT_LIMIT:
+            raise RuntimeError(
+                f"{self.__name__} could not read any of the last {self._silent} completions: no text, only tool "
+                f"messages, "
+                "or <think> blocks cut off by max_completion_length. Raise max_completion_length or check the format."
+            )
+
+
+class _Scored:
+    """Everything known about a batch of completions; `nan` in `reward` where there was no reply."""
+
+    def __init__(
+        self,
+        texts: list[str],
+        ratings: TraitRatings,
+        log_odds: np.ndarray,
+        penalties: np.ndarray,
+        reward: np.ndarray,
+    ):
+        self.texts = texts
+        self.ratings = ratings
+        self.log_odds = log_odds
+        self.penalties = penalties
+        self.reward = reward
+
+
+HALRewardFunction = HALReward

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hal_trl import Dialogue
+from hal_trl.rewards import EmptyGuard, LanguageGuard, RepetitionGuard, default_guards
+
+
+PEOPLE = [
+    "not much, just got home and made some toast",
+    "lol no way",
+    "haha yeah that happened to me last week too",
+    "no no no",
+    ":)",
+    "ok",
+    "brb",
+    "I think so? We used to go there every summer when I was a kid, so it might be that one.",
+    "sooooo tired",
+    "hmm idk, maybe the blue one",
+    "It's at 5:30, don't be late!!",
+    "nah i'm good, thanks tho",
+]
+
+
+def penalty(guard, text: str) -> float:
+    return float(guard([Dialogue.from_completion("what's up?", text)])[0])
+
+
+@pytest.mark.parametrize("text", PEOPLE)
+@pytest.mark.parametrize("guard", default_guards(), ids=lambda guard: guard.name)
+def test_guards_leave_ordinary_replies_alone(guard, text):
+    assert penalty(guard, text) <= 0.2
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t", "\u200b\u200d", "\u00a0\u3000", "\x00\x07", "\u2800\u3164"])
+def test_a_reply_with_nothing_to_see_is_empty(text):
+    assert penalty(EmptyGuard(), text) == 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ok ok ok ok ok ok ok",
+        "i like dogs i like dogs i like dogs i like dogs",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "I'm a night owl. I'm not sure. I'm a night owl. I'm not sure. I'm a night owl. I'm not sure.",
+        "😂😂😂😂😂😂😂😂😂😂😂😂😂😂😂😂😂😂😂😂",
+    ],
+)
+def test_loops_are_penalised(text):
+    assert penalty(RepetitionGuard(), text) >= 0.5
+
+
+def test_a_long_reply_may_use_common_words_often():
+    text = (
+        "We went to the lake and the weather was great, so the kids swam and I read on the grass. Later the "
+        "neighbours "
+        "came by with a cake, and we sat on the porch until the mosquitoes won. The best part was probably the "
+        "walk home "
+        "along the canal, with nobody in a hurry and the dog off the lead."
+    )
+    assert penalty(RepetitionGuard(), text) == 0.0
+
+
+@pytest.mark.parametrize(
+    "text", ["asdkjfh aksjdhf kajshdf", "qpmzjpls xkcjv", "!!! ??? ... ,,, !!!", "😂🔥💯🙌😍✨", "#### ---- **** ####"]
+)
+def test_keyboard_mash_and_symbols_are_not_language(text):
+    assert penalty(LanguageGuard(), text) >= 0.5
+
+
+def test_formal_english_is_language():
+    assert penalty(LanguageGuard(), "The mitochondria is commonly described as the powerhouse of the cell.") == 0.0
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.text(max_size=120), max_size=5))
+def test_penalties_are_bounded_for_any_text(texts):
+    dialogues = [Dialogue.from_completion("hi", text) for text in texts if "<think>" not in text]
+    for guard in default_guards():
+        penalties = guard(dialogues)
+        assert penalties.shape == (len(dialogues),)
+        assert np.isfinite(penalties).all() and ((penalties >= 0) & (penalties <= 1)).all()

@@ -27,7 +27,8 @@ style: $(INSTALLED)
 # Rebuild everything that is learned and shipped in the wheel. DATA=path of turing_games.parquet.
 DATA ?= ../shared/data/turing_games.parquet
 train: $(INSTALLED)
-	$(VENV)/bin/hal-trl distil $(DATA) --output hal_trl/scorers/hal-traits-mini
+	$(VENV)/bin/hal-trl contrast $(DATA) --output runs/contrast.json
+	$(VENV)/bin/hal-trl distil $(DATA) --contrast runs/contrast.json --output hal_trl/scorers/hal-traits-mini
 	$(VENV)/bin/hal-trl fit-guards $(DATA) --output hal_trl/rewards/language.safetensors
 
 clean:

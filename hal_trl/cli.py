@@ -51,13 +51,29 @@ def distil(
     output: Annotated[Path, typer.Option(help="Folder for weights, score and figures.")] = Path(
         "runs/hal-traits-mini"
     ),
+    contrast: Annotated[Path | None, typer.Option(help="Replies of another AI, from hal-trl contrast.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the cross-validation folds.")] = 0,
 ) -> None:
     """Train a local trait scorer and its score from judges' ratings, and cross-validate both by game."""
     from .scorers.distil import distil, summary
 
     with _readable_errors():
-        print(summary(distil(data, output, seed)))
+        print(summary(distil(data, output, contrast, seed)))
+
+
+@app.command()
+def contrast(
+    data: Annotated[Path, typer.Argument(help="Games, a Parquet file such as turing_games.parquet.")],
+    output: Annotated[Path, typer.Option(help="JSON file to write.")] = Path("runs/contrast.json"),
+    n: Annotated[int, typer.Option("-n", min=1, help="How many replies.")] = 480,
+    seed: Annotated[int, typer.Option(help="Seed of questions and sampling.")] = 0,
+) -> None:
+    """Let SmolLM2-135M-Instruct answer questions of the games: what a score should not take for a person."""
+    from .contrast import sample_contrast
+    from .scorers.games import load_games
+
+    with _readable_errors():
+        sample_contrast(load_games(data), output, n, seed)
 
 
 @app.command()

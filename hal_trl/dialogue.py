@@ -11,7 +11,7 @@ from typing import Any
 
 Message = Mapping[str, Any]
 
-_SPEAKER_LABEL = re.compile(r"^[ \t]*([^\s:][^:\n]{0,31}?)[ \t]*:(?!//)[ \t]*(.*)$")
+_SPEAKER_LABEL = re.compile(r"^[ \t]*(?!\d+:\d\d)([^\s:][^:\n]{0,31}?)[ \t]*:(?!//)[ \t]*(.*)$")
 _THINK_BLOCK = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
@@ -187,6 +187,11 @@ def _text(content: Any) -> str | None:
     """Text of a message's content; `None` where it holds no text, such as a pure tool call."""
     if content is None or isinstance(content, str):
         return content
-    parts = [part if isinstance(part, str) else part.get("text") for part in content]
-    parts = [part for part in parts if part is not None]
-    return "\n".join(parts) if parts else None
+    try:
+        if isinstance(content, Mapping):
+            raise TypeError("a single part outside a list")
+        texts = [part if isinstance(part, str) else dict(part).get("text") for part in content]
+        texts = [text for text in texts if text is not None]
+        return "\n".join(texts) if texts else None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Message content must be text or a list of content parts, got {content!r:.80}.") from error

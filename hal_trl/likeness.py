@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +43,13 @@ _RELEASED_WEIGHTS = (
 
 
 class HumanLikenessScore:
-    """A weighted sum of trait ratings, read as the log-odds that a person, not an AI, wrote the text.
+    """A sum of trait contributions, read as the log-odds that a person, not an AI, wrote the text.
 
     `log_odds = bias + sum_t weight_t * rating_t` (HAL, section 3). A weight belongs to a trait id; ratings are matched
     to weights by id and a score refuses ratings that lack one of its traits. `nan` ratings give a `nan` score.
+
+    A straight line cannot say "in between": AIs told to play a young persona use more slang than people, plain
+    assistants less. A trait may therefore have a curve instead, a contribution for each rating.
 
     Args:
         weights (`Mapping[str, float]`): One weight per trait id of `traits`, no more and no fewer.
@@ -56,6 +59,10 @@ class HumanLikenessScore:
         reference (`Mapping[str, float]`, *optional*, defaults to 3 for every trait):
             Mean rating of people, per trait id. [`~HumanLikenessScore.with_weights`] keeps the score of a person with
             these ratings where it was.
+        curves (`Mapping[str, Sequence[tuple[float, float]]]`, *optional*):
+            For some trait ids, `(rating, contribution)` points with rising ratings: the contribution runs straight
+            from point to point and is constant outside. It replaces `weight * rating`; the weight of such a trait is
+            only its mean slope.
 
     Raises:
         `KeyError`: if a weight is for a trait that `traits` does not have.
@@ -77,6 +84,7 @@ class HumanLikenessScore:
         bias: float,
         traits: TraitSet | None = None,
         reference: Mapping[str, float] | None = None,
+        curves: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     ):
         if traits is None:
             HL32Q.positions(weights)  # names the unknown ids
@@ -87,12 +95,18 @@ class HumanLikenessScore:
         if not np.isfinite(bias):
             raise ValueError(f"The bias must be a finite number, got {bias}.")
         self.bias = float(bias)
+        traits.positions(curves or {})
+        self.curves = {i: [(float(x), float(y)) for x, y in points] for i, points in (curves or {}).items()}
+        for i, points in self.curves.items():
+            ratings = [x for x, _ in points]
+            if not np.isfinite(points).all() or len(points) < 2 or any(np.diff(ratings) <= 0):
+                raise ValueError(f"The curve of {i} needs two or more finite points with rising ratings.")
 
     def __repr__(self) -> str:
         return f"HumanLikenessScore({len(self.traits)} traits, bias={self.bias:.3f})"
 
     def contributions(self, ratings: TraitRatings | pd.DataFrame) -> np.ndarray:
-        """What each trait adds to the log-odds: `weight * rating`, shape `(n, len(traits))` in the order of `traits`.
+        """What each trait adds to the log-odds, shape `(n, len(traits))` in the order of `traits`.
 
         The rows add up to `log_odds - bias`.
 
@@ -100,7 +114,12 @@ class HumanLikenessScore:
             `TypeError`: if the ratings do not name their traits.
             `ValueError`: if a trait of this score was not rated.
         """
-        return np.asarray(select_ratings(ratings, self.traits)) * self._vector(self.weights)
+        values = np.asarray(select_ratings(ratings, self.traits))
+        contributions = values * np.array([self.weights[i] for i in self.traits.ids])
+        for i, points in self.curves.items():
+            column = self.traits.positions([i])[0]
+            contributions[:, column] = np.interp(values[:, column], *zip(*points, strict=True))
+        return contributions
 
     def log_odds(self, ratings: TraitRatings | pd.DataFrame) -> np.ndarray:
         """Log-odds (nats) that a person wrote it, shape `(n,)`; `nan` where a rating is missing."""
@@ -113,13 +132,17 @@ class HumanLikenessScore:
     def with_weights(self, changes: Mapping[str, float]) -> HumanLikenessScore:
         """A copy with some weights replaced; the bias moves so that a person with average ratings scores the same.
 
+        A trait that had a curve counts linearly from then on, with the weight given.
+
         Raises:
             `KeyError`: if a trait id is not part of this score.
         """
         self.traits.positions(changes)
-        weights = {**self.weights, **changes}
-        bias = self.bias + sum((self.weights[i] - weights[i]) * self.reference[i] for i in changes)
-        return HumanLikenessScore(weights, bias, self.traits, self.reference)
+        curves = {i: points for i, points in self.curves.items() if i not in changes}
+        changed = HumanLikenessScore({**self.weights, **changes}, self.bias, self.traits, self.reference, curves)
+        person = TraitRatings([[self.reference[i] for i in self.traits.ids]], self.traits)
+        changed.bias += float((self.log_odds(person) - changed.log_odds(person))[0])
+        return changed
 
     @classmethod
     def fit(
@@ -129,11 +152,14 @@ class HumanLikenessScore:
         groups: np.ndarray,
         traits: TraitSet,
         sample_weight: np.ndarray | None = None,
+        n_knots: int = 2,
     ) -> HumanLikenessScore:
-        """Learn the weights by L1-regularised logistic regression of human against AI (HAL, section 3).
+        """Learn to tell human from AI by regularised logistic regression.
 
-        The strength of the penalty is the one with the best held-out log-likelihood over folds that keep a group
-        together; a game's two witnesses never fall on both sides.
+        With two knots a trait is one weight and the penalty is L1 (HAL, section 3). With more, a trait is a curve
+        through that many quantiles of its ratings and the penalty is L2. The strength of the penalty is the one with
+        the best held-out log-likelihood over folds that keep a group together; a game's two witnesses never fall on
+        both sides.
 
         Args:
             ratings (`np.ndarray` of shape `(n, len(traits))`, or named ratings): Rows with a `nan` are left out.
@@ -141,6 +167,7 @@ class HumanLikenessScore:
             groups (`np.ndarray` of shape `(n,)`): What must not be split, such as `game_id`.
             traits ([`TraitSet`]): Traits to use; the columns of `ratings` when that is a plain array.
             sample_weight (`np.ndarray` of shape `(n,)`, *optional*): How much each row counts.
+            n_knots (`int`, *optional*, defaults to 2): Points of each trait's curve; 2 is a straight line.
 
         Raises:
             `ValueError`: if only one class or fewer than 5 groups are left to learn from.
@@ -162,28 +189,31 @@ class HumanLikenessScore:
         values, is_human, groups = values[keep], is_human[keep], groups[keep]
         counts = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, dtype=float)[keep]
 
-        mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-6
+        knots = [_knots(column, n_knots) for column in values.T]
+        basis = values if n_knots == 2 else np.hstack([_hats(v, k) for v, k in zip(values.T, knots, strict=True)])
+        mean, spread = basis.mean(axis=0), basis.std(axis=0) + 1e-6
         folds = list(GroupKFold(n_splits=5, shuffle=True, random_state=0).split(values, groups=groups))
         model = LogisticRegressionCV(
             Cs=np.logspace(-2.5, 1, 8),
             cv=folds,
-            l1_ratios=(1.0,),
-            solver="liblinear",
+            l1_ratios=(1.0 if n_knots == 2 else 0.0,),
+            solver="liblinear" if n_knots == 2 else "lbfgs",
             scoring="neg_log_loss",
             max_iter=1000,
             random_state=0,
             use_legacy_attributes=False,
         )
-        model.fit((values - mean) / spread, is_human, sample_weight=counts)
-        weights = model.coef_.ravel() / spread
-        bias = float(model.intercept_[0] - (weights * mean).sum())
+        model.fit((basis - mean) / spread, is_human, sample_weight=counts)
+        coefficients = model.coef_.ravel() / spread
+        bias = float(model.intercept_[0] - (coefficients * mean).sum())
         people = np.average(values[is_human], axis=0, weights=counts[is_human])
-        return cls(
-            dict(zip(traits.ids, weights.tolist(), strict=True)),
-            bias,
-            traits,
-            dict(zip(traits.ids, people.tolist(), strict=True)),
-        )
+        reference = dict(zip(traits.ids, people.tolist(), strict=True))
+        if n_knots == 2:
+            return cls(dict(zip(traits.ids, coefficients.tolist(), strict=True)), bias, traits, reference)
+        heights = np.split(coefficients, np.cumsum([len(k) for k in knots])[:-1])
+        curves = {i: list(zip(k, h, strict=True)) for i, k, h in zip(traits.ids, knots, heights, strict=True)}
+        slopes = {i: (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0]) for i, points in curves.items()}
+        return cls(slopes, bias, traits, reference, curves)
 
     @classmethod
     def from_profile(cls, name: str = "hal_trl") -> HumanLikenessScore:
@@ -215,6 +245,7 @@ class HumanLikenessScore:
             "bias": self.bias,
             "weights": self.weights,
             "reference": self.reference,
+            "curves": self.curves,
             "traits": self.traits.to_list(),
         }
         (folder / FILE_NAME).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -247,18 +278,30 @@ class HumanLikenessScore:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return cls(
-                content["weights"], content["bias"], TraitSet.from_list(content["traits"]), content.get("reference")
+                content["weights"],
+                content["bias"],
+                TraitSet.from_list(content["traits"]),
+                content.get("reference"),
+                content.get("curves"),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a human-likeness score ({error}); save it again.") from error
-
-    def _vector(self, values: Mapping[str, float]) -> np.ndarray:
-        return np.array([values[i] for i in self.traits.ids])
 
 
 def sigmoid(log_odds: np.ndarray) -> np.ndarray:
     """Probability of log-odds, without overflow."""
     return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(log_odds, dtype=float)))
+
+
+def _knots(ratings: np.ndarray, n: int) -> np.ndarray:
+    """Quantiles to put a curve's points at, from the 2nd to the 98th percentile; fewer where ratings repeat."""
+    knots = np.unique(np.quantile(ratings, np.linspace(0.02, 0.98, n)).round(4))
+    return knots if len(knots) > 1 else np.array([LIKERT_MIN, LIKERT_MAX])
+
+
+def _hats(ratings: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """How much of each knot is in each rating, shape `(n, len(knots))`: linear interpolation as a matrix."""
+    return np.column_stack([np.interp(ratings, knots, unit) for unit in np.eye(len(knots))])
 
 
 def _by_trait(values: Mapping[str, float], traits: TraitSet, what: str) -> dict[str, float]:

@@ -195,9 +195,9 @@ def select_ratings(ratings: TraitRatings | pd.DataFrame, traits: TraitSet) -> Tr
         `ValueError`: if a wanted trait was not rated.
     """
     if isinstance(ratings, pd.DataFrame):
-        have, values = list(ratings.columns), ratings.to_numpy(dtype=np.float64)
+        have = list(ratings.columns)
     elif getattr(ratings, "traits", None) is not None:
-        have, values = list(ratings.traits.ids), np.atleast_2d(np.asarray(ratings))
+        have = list(ratings.traits.ids)
     else:
         raise TypeError(_NAMELESS)
     missing = [i for i in traits.ids if i not in have]
@@ -207,7 +207,9 @@ def select_ratings(ratings: TraitRatings | pd.DataFrame, traits: TraitSet) -> Tr
             f"scorer and "
             "a score that share their traits."
         )
-    return TraitRatings(values[:, [have.index(i) for i in traits.ids]], traits)
+    if isinstance(ratings, pd.DataFrame):
+        return TraitRatings(ratings[list(traits.ids)].to_numpy(dtype=np.float64), traits)
+    return TraitRatings(np.atleast_2d(np.asarray(ratings))[..., [have.index(i) for i in traits.ids]], traits)
 
 
 _CASUAL, _VOICE, _HONESTY, _FLOW = "casual style", "voice", "honesty", "flow"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-MAX_REPLY_TOKENS = 32
+MAX_REPLY_TOKENS = 40
 CHAT_INSTRUCTION = "You are chatting with a friend by text message. Reply in one short sentence."
 """System message of training and evaluation: what an assistant says to it at length is no baseline for chat."""
 
@@ -67,6 +67,8 @@ def train_grpo(
         temperature=0.8,
         top_p=0.95,
         beta=0.0,
+        # A reply cut at the limit is nobody's reply: it must not teach the model to ramble.
+        mask_truncated_completions=True,
         logging_steps=1,
         save_steps=5,
         save_total_limit=2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from tqdm.auto import tqdm
 
 from ..dialogue import Dialogue
 from ..likeness import HumanLikenessScore
-from ..traits import LIKERT_MAX, LIKERT_MIN, TraitRatings
+from ..traits import HL32Q, LIKERT_MAX, LIKERT_MIN, TraitRatings
 from .evaluate import evaluate_ratings, evaluate_score
-from .games import TEACHER, Games, load_games
+from .games import TEACHER, Games, load_contrast, load_games
 from .trait_model import HALTraitConfig, HALTraitModel
 
 
@@ -25,21 +26,32 @@ EVALUATION_FILE = "evaluation.json"
 _RIDGE_DIALOGUE, _RIDGE_REPLY = 0.25, 1.0
 _TEACHER_SHARE = 0.5  # the rest is the mean of the other judges: one judge's noise is not worth learning
 _REPLY_WEIGHT_IN_SCORE = 0.3  # four replies a dialogue: both kinds then count about alike
+_KNOTS = 5  # points of a trait's curve in the score
 _FOLDS = 5
 
 
 class Rows:
-    """Training rows: every dialogue of some games, then every single reply in them, labelled as its dialogue."""
+    """Training rows: the dialogues of some games, every single reply in them, then contrast replies.
 
-    def __init__(self, games: Games):
+    A single reply is labelled as its dialogue is. A contrast reply is an AI's, not rated, and belongs to the game
+    whose question it answers.
+    """
+
+    def __init__(self, games: Games, contrast: Sequence[tuple[int, Dialogue]] = ()):
         replies = [(i, reply) for i, dialogue in enumerate(games.dialogues) for reply in dialogue.target_replies()]
-        self.dialogues: list[Dialogue] = [*games.dialogues, *(reply for _, reply in replies)]
-        self.source = np.array([*range(len(games.dialogues)), *(i for i, _ in replies)])
-        self.is_reply = np.arange(len(self.source)) >= len(games.dialogues)
-        self.game_id = games.game_id[self.source]
-        self.is_human = games.is_human[self.source]
-        self.rated = games.rated[self.source]
-        self.targets = consensus(games)[self.source]
+        source = np.array([*range(len(games.dialogues)), *(i for i, _ in replies)])
+        n, n_contrast = len(source), len(contrast)
+        self.dialogues: list[Dialogue] = [
+            *games.dialogues,
+            *(reply for _, reply in replies),
+            *(reply for _, reply in contrast),
+        ]
+        self.is_dialogue = np.arange(n + n_contrast) < len(games.dialogues)
+        self.is_contrast = np.arange(n + n_contrast) >= n
+        self.game_id = np.append(games.game_id[source], [game for game, _ in contrast]).astype(games.game_id.dtype)
+        self.is_human = np.append(games.is_human[source], np.full(n_contrast, False))
+        self.rated = np.append(games.rated[source], np.full(n_contrast, False))
+        self.targets = np.vstack([consensus(games)[source], np.full((n_contrast, len(HL32Q)), np.nan)])
 
 
 def consensus(games: Games) -> np.ndarray:
@@ -66,10 +78,10 @@ def fit_trait_model(rows: Rows, use: np.ndarray) -> HALTraitModel:
     chosen = np.flatnonzero(use & rows.rated)
     dialogues = [rows.dialogues[i] for i in chosen]
     _set_statistics(model, dialogues)
-    features, targets, is_reply = _design_matrix(model, dialogues), rows.targets[chosen], rows.is_reply[chosen]
+    features, targets, whole = _design_matrix(model, dialogues), rows.targets[chosen], rows.is_dialogue[chosen]
     n_traits, n_buckets = len(model.traits), model.config.n_buckets
     with torch.no_grad():
-        for readout, part, alpha in ((0, ~is_reply, _RIDGE_DIALOGUE), (1, np.full(len(chosen), True), _RIDGE_REPLY)):
+        for readout, part, alpha in ((0, whole, _RIDGE_DIALOGUE), (1, np.full(len(chosen), True), _RIDGE_REPLY)):
             ridge = Ridge(alpha=alpha, solver="sparse_cg", tol=1e-3).fit(features[part], targets[part])
             columns = slice(readout * n_traits, (readout + 1) * n_traits)
             model.table[:, columns] = torch.from_numpy(ridge.coef_[:, :n_buckets].T)
@@ -123,17 +135,18 @@ def fit_score(rows: Rows, ratings: np.ndarray) -> HumanLikenessScore:
         rows.is_human,
         rows.game_id,
         HALTraitModel(HALTraitConfig()).traits,
-        sample_weight=np.where(rows.is_reply, _REPLY_WEIGHT_IN_SCORE, 1.0),
+        sample_weight=np.where(rows.is_dialogue | rows.is_contrast, 1.0, _REPLY_WEIGHT_IN_SCORE),
+        n_knots=_KNOTS,
     )
 
 
-def cross_validate(games: Games, seed: int = 0) -> dict[str, object]:
+def cross_validate(games: Games, contrast: Sequence[tuple[int, Dialogue]] = (), seed: int = 0) -> dict[str, object]:
     """Nested cross-validation grouped by game: trait model *and* score are fitted without the games they are tested
     on.
 
     Inside each training part the score is fitted on ratings that are themselves held out, as in `distil`.
     """
-    rows = Rows(games)
+    rows = Rows(games, contrast)
     traits = HALTraitModel(HALTraitConfig()).traits
     ratings, log_odds = np.full(rows.targets.shape, np.nan), np.full(len(rows.dialogues), np.nan)
     fold = folds_of(rows.game_id, seed)
@@ -146,13 +159,15 @@ def cross_validate(games: Games, seed: int = 0) -> dict[str, object]:
             log_odds[test] = score.log_odds(TraitRatings(ratings[test], traits))
             bar.update()
 
-    whole, reply = ~rows.is_reply, rows.is_reply
+    whole, reply = rows.is_dialogue, ~rows.is_dialogue & ~rows.is_contrast
     parts = {
         "rated_games": whole & rows.rated,
         "unrated_games": whole & ~rows.rated,
         "all_games": whole,
         "single_replies": reply,
     }
+    if len(contrast):
+        parts["contrast_replies"] = rows.is_contrast | (reply & rows.is_human)
     agreement = evaluate_ratings(TraitRatings(ratings[whole], traits), games.ratings[TEACHER])
     return {
         "protocol": f"{_FOLDS}-fold by game_id; inside each fold the score is fitted on held-out ratings",
@@ -167,20 +182,26 @@ def cross_validate(games: Games, seed: int = 0) -> dict[str, object]:
     }
 
 
-def distil(data: str | Path, output: str | Path, seed: int = 0) -> dict[str, object]:
+def distil(
+    data: str | Path, output: str | Path, contrast: str | Path | None = None, seed: int = 0
+) -> dict[str, object]:
     """Train the bundled kind of scorer and its score, measure both, and write everything to a folder.
 
     Args:
         data (`str` or `Path`): Rated games, see [`~hal_trl.scorers.games.load_games`].
         output (`str` or `Path`): Folder for `config.json`, `model.safetensors`, `likeness.json`, `evaluation.json`.
+        contrast (`str` or `Path`, *optional*):
+            Replies of another AI to questions of these games, as `hal-trl contrast` writes them. The score learns that
+            they are not people's, and so something about AIs that are unlike those in the games.
         seed (`int`, *optional*, defaults to 0): Of the folds; the fit itself has no randomness.
 
     Returns:
         `dict`: the figures of [`cross_validate`], as written to `evaluation.json`.
     """
     games = load_games(data)
-    figures = cross_validate(games, seed)
-    rows = Rows(games)
+    others = [] if contrast is None else load_contrast(contrast)
+    figures = cross_validate(games, others, seed)
+    rows = Rows(games, others)
     everything = np.ones(len(rows.dialogues), dtype=bool)
     with tqdm(total=_FOLDS + 1, desc="final fit", unit="fit") as bar:
         score = fit_score(rows, held_out_ratings(rows, everything, seed, bar))
@@ -189,7 +210,7 @@ def distil(data: str | Path, output: str | Path, seed: int = 0) -> dict[str, obj
     model.save_pretrained(output)
     score.save_pretrained(output)
     figures["data_sha256"] = hashlib.sha256(Path(data).read_bytes()).hexdigest()
-    figures["command"] = "hal-trl distil turing_games.parquet"
+    figures["n_contrast"] = len(others)
     (Path(output) / EVALUATION_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures
 
@@ -200,7 +221,7 @@ def summary(figures: dict[str, object]) -> str:
         f"mean Spearman with {TEACHER}, HL16Q traits: {figures['spearman_hl16q']:.3f}",
         f"mean Spearman with {TEACHER}, HL32Q traits: {figures['spearman_hl32q']:.3f}",
     ]
-    for part in ("rated_games", "unrated_games", "all_games", "single_replies"):
+    for part in ("rated_games", "unrated_games", "all_games", "single_replies", "contrast_replies"):
         if part in figures:
             pairwise, auc = figures[part]["pairwise"], figures[part]["auc"]
             interval = f"[{pairwise['low']:.3f}, {pairwise['high']:.3f}]"

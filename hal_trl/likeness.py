@@ -74,7 +74,7 @@ class HumanLikenessScore:
         >>> from hal_trl.traits import TraitRatings
         >>> score = HumanLikenessScore.from_profile("corrected")
         >>> score.probability(TraitRatings([[3.0] * 16], HL16Q)).round(2)
-        array([0.3])
+        array([0.2])
         ```
     """
 

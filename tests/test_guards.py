@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hal_trl import Dialogue
-from hal_trl.rewards import EmptyGuard, LanguageGuard, RepetitionGuard, default_guards
+from hal_trl.rewards import CannedGuard, EmptyGuard, LanguageGuard, LengthGuard, RepetitionGuard, default_guards
 
 
 PEOPLE = [
@@ -68,6 +68,55 @@ def test_a_long_reply_may_use_common_words_often():
 )
 def test_keyboard_mash_and_symbols_are_not_language(text):
     assert penalty(LanguageGuard(), text) >= 0.5
+
+
+def penalties_of(guard, texts: list[str]) -> np.ndarray:
+    return guard([Dialogue.from_completion("what's up?", text) for text in texts])
+
+
+def test_one_word_now_and_then_is_free_but_one_word_to_everything_is_not():
+    some = penalties_of(LengthGuard(), ["ok"] * 4 + ["not much, just got home from work a minute ago"] * 28)
+    assert (some == 0).all()
+    always = penalties_of(LengthGuard(), ["ok"] * 32)
+    assert (always > 0.6).all()
+    mostly = penalties_of(LengthGuard(), ["ok"] * 24 + ["not much, just got home from work a minute ago"] * 8)
+    assert 0 < mostly[0] < always[0] and mostly[-1] == 0
+
+
+def test_a_small_batch_proves_little_about_brevity():
+    assert penalties_of(LengthGuard(), ["ok"])[0] < 0.15
+
+
+def test_essays_are_too_long_for_chat():
+    chatty, essay = "word " * 36, "word " * 120
+    assert penalties_of(LengthGuard(), [chatty, essay]).tolist() == [0.0, 1.0]
+
+
+def test_a_length_band_that_makes_no_sense_is_refused():
+    with pytest.raises(ValueError, match="short < long"):
+        LengthGuard(short=9, long=5)
+
+
+def replies_to(prompts: list[str], texts: list[str]) -> list[Dialogue]:
+    return [Dialogue.from_completion(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+
+
+def test_one_reply_to_every_prompt_is_canned():
+    prompts = [f"question {i}" for i in range(8)]
+    assert (CannedGuard()(replies_to(prompts, ["No time for life"] * 8)) == 1.0).all()
+    varied = [f"No time for life, {word}" for word in ("man", "bro", "dude", "mate", "pal", "friend", "lol", "haha")]
+    assert (CannedGuard()(replies_to(prompts, varied)) == 1.0).all()
+
+
+def test_agreeing_on_one_prompt_is_not_canned():
+    texts = ["yeah it was fun"] * 4 + ["blue, always blue", "green i think", "red", "not sure tbh"]
+    assert (CannedGuard()(replies_to(["how was it?"] * 4 + ["what colour?"] * 4, texts)) == 0.0).all()
+
+
+def test_a_chance_repeat_is_free():
+    prompts = [f"question {i}" for i in range(16)]
+    texts = ["haha yeah", "haha yeah", *(f"answer number {i} about {i}" for i in range(14))]
+    assert (CannedGuard()(replies_to(prompts, texts)) == 0.0).all()
 
 
 def test_formal_english_is_language():

@@ -187,7 +187,7 @@ def test_a_scorer_of_ones_own_needs_a_score_that_fits_it():
     with pytest.raises(ValueError, match="ratings of humor"):
         HALReward(scorer=SixteenTraits(), likeness=HumanLikenessScore.from_profile("hal_trl"))
     reward = HALReward(scorer=SixteenTraits(), likeness=HumanLikenessScore.from_profile("corrected"))
-    assert reward(prompts=[PROMPT], completions=[HUMAN])[0] == pytest.approx(1 / (1 + np.exp(0.8477 / 3)), abs=1e-3)
+    assert reward(prompts=[PROMPT], completions=[HUMAN])[0] == pytest.approx(1 / (1 + np.exp(1.3886 / 3)), abs=1e-3)
 
 
 def test_unrated_replies_abstain():

@@ -40,7 +40,7 @@ def train_grpo(
         prompts (`Sequence[str]`): First messages of chats.
         reward (`Callable`): Any TRL reward function.
         output (`str` or `Path`): Folder for checkpoints; the adapter is written to `output / "adapter"`.
-        steps (`int`): Optimiser steps; each samples 8 replies to each of 2 prompts.
+        steps (`int`): Optimiser steps; each samples 4 replies to each of 4 prompts.
         seed (`int`, *optional*, defaults to 0): Of sampling, data order and adapter.
         base_name (`str`, *optional*): What the saved adapter names as its base model; the loaded path by default.
 
@@ -50,7 +50,16 @@ def train_grpo(
     import torch
     from datasets import Dataset
     from peft import LoraConfig
+    from transformers import ProgressCallback
     from trl import GRPOConfig, GRPOTrainer
+
+    class RewardProgress(ProgressCallback):
+        """One bar with what matters, instead of seventy metrics a step; those are in the trainer's history."""
+
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            if self.training_bar is not None and "reward" in (logs or {}):
+                shown = {"reward": "reward", "P(human)": "hal/p_human", "words": "hal/words"}
+                self.training_bar.set_postfix({k: f"{float(logs[v]):.2f}" for k, v in shown.items() if v in logs})
 
     output = Path(output)
     gpu = torch.cuda.is_available()
@@ -58,15 +67,15 @@ def train_grpo(
         output_dir=str(output / "checkpoints"),
         max_steps=steps,
         seed=seed,
-        learning_rate=1e-3,
+        learning_rate=5e-4,
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=2,
         per_device_train_batch_size=16,
-        num_generations=8,
+        num_generations=4,
         max_completion_length=MAX_REPLY_TOKENS,
         temperature=0.8,
         top_p=0.95,
-        beta=0.0,
+        beta=0.04,
         # A reply cut at the limit is nobody's reply: it must not teach the model to ramble.
         mask_truncated_completions=True,
         logging_steps=1,
@@ -85,6 +94,8 @@ def train_grpo(
         processing_class=tokenizer,
         peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(RewardProgress)
     trainer.train(resume_from_checkpoint=last_whole_checkpoint(output / "checkpoints"))
     if base_name is not None:
         trainer.model.peft_config["default"].base_model_name_or_path = base_name

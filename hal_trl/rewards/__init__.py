@@ -6,16 +6,18 @@
 
 from typing import Any
 
-from .guards import EmptyGuard, Guard, LanguageGuard, RepetitionGuard, default_guards
+from .guards import CannedGuard, EmptyGuard, Guard, LanguageGuard, LengthGuard, RepetitionGuard, default_guards
 from .hal_reward import HALReward, HALRewardFunction
 
 
 __all__ = [
+    "CannedGuard",
     "EmptyGuard",
     "Guard",
     "HALReward",
     "HALRewardFunction",
     "LanguageGuard",
+    "LengthGuard",
     "RepetitionGuard",
     "default_guards",
     "human_likeness_reward",

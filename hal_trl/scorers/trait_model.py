@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging
 
 from ..dialogue import Dialogue
 from ..traits import HL32Q, LIKERT_MAX, LIKERT_MIN, TraitRatings, TraitSet
@@ -186,7 +188,8 @@ class HALTraitModel(PreTrainedModel):
     def save_pretrained(self, save_directory: str | Path, **kwargs) -> None:
         """Write config and weights; the weights as half precision, which is what `round_weights` made of them."""
         state = {name: tensor.half().contiguous() for name, tensor in self.state_dict().items()}
-        super().save_pretrained(save_directory, state_dict=state, **kwargs)
+        with _no_progress_bar():
+            super().save_pretrained(save_directory, state_dict=state, **kwargs)
 
     @torch.no_grad()
     def round_weights(self) -> HALTraitModel:
@@ -209,9 +212,10 @@ class HALTraitModel(PreTrainedModel):
         with_info = kwargs.pop("output_loading_info", False)
         kwargs.setdefault("dtype", torch.float32)  # stored as half, computed as float
         try:
-            model, info = super().from_pretrained(
-                pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs
-            )
+            with _no_progress_bar():
+                model, info = super().from_pretrained(
+                    pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs
+                )
         except OSError:
             raise  # not there, no network, no access: transformers says which
         except Exception as error:
@@ -224,6 +228,18 @@ class HALTraitModel(PreTrainedModel):
         if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
             raise ValueError(_damaged(pretrained_model_name_or_path, "some weights are not finite"))
         return (model, info) if with_info else model
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Seven small tensors need no bar every time a reward is made."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _damaged(source: str | Path, reason: object) -> str:

@@ -89,8 +89,8 @@ def compare(prompts: Sequence[str], before: Sequence[str], after: Sequence[str],
                 "prompt": prompts[i],
                 "before": before[i],
                 "after": after[i],
-                "p_human_before": float(frame_before["p_human"].iloc[i]),
-                "p_human_after": float(frame_after["p_human"].iloc[i]),
+                "p_human_before": _number(frame_before["p_human"].iloc[i]),
+                "p_human_after": _number(frame_after["p_human"].iloc[i]),
             }
             for i in range(min(N_SAMPLES, len(prompts)))
         ],
@@ -100,6 +100,11 @@ def compare(prompts: Sequence[str], before: Sequence[str], after: Sequence[str],
 def _score(prompts: Sequence[str], replies: Sequence[str], reward: HALReward):
     dialogues = [Dialogue.from_completion(p, r) for p, r in zip(prompts, replies, strict=True)]
     return reward.explain(prompts, replies), np.asarray(reward.scorer.score(dialogues))
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no `nan`: an empty reply has no P(human)."""
+    return None if np.isnan(value) else float(value)
 
 
 def _side(replies: Sequence[str], frame: pd.DataFrame) -> Side:

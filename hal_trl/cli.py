@@ -48,17 +48,53 @@ def demo(
 @app.command()
 def distil(
     data: Annotated[Path, typer.Argument(help="Rated games, a Parquet file such as turing_games.parquet.")],
-    output: Annotated[Path, typer.Option(help="Folder for weights, score and figures.")] = Path(
-        "runs/hal-traits-mini"
-    ),
+    output: Annotated[Path, typer.Option(help="Folder for the scorers' folders.")] = Path("runs"),
+    encoder: Annotated[
+        str, typer.Option(help="Hub id or folder of a transformer encoder, or none.")
+    ] = "sentence-transformers/all-MiniLM-L6-v2",
+    encoder_id: Annotated[
+        str | None, typer.Option(help="Hub id that the model card names, where --encoder is a folder.")
+    ] = None,
     contrast: Annotated[Path | None, typer.Option(help="Replies of another AI, from hal-trl contrast.")] = None,
+    visits: Annotated[Path | None, typer.Option(help="Rated doctor's visits (doctor_dialogues.parquet).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the cross-validation folds.")] = 0,
 ) -> None:
-    """Train a local trait scorer and its score from judges' ratings, and cross-validate both by game."""
-    from .scorers.distil import distil, summary
+    """Train local trait scorers and their scores from judges' ratings, and put them through the evaluation protocol.
+
+    Writes hal-traits-mini and, with an encoder, hal-traits-minilm. Started again, it goes on where it stopped.
+    """
+    from .scorers.distil import distil
+    from .scorers.report import summary
 
     with _readable_errors():
-        print(summary(distil(data, output, contrast, seed)))
+        evaluations = distil(data, output, None if encoder == "none" else encoder, encoder_id, contrast, visits, seed)
+        for name, evaluation in evaluations.items():
+            print(f"\n{name}\n{summary(evaluation)}")
+
+
+@app.command()
+def evaluate_scorer(
+    scorer: Annotated[str, typer.Argument(help="Folder or Hub id of a trait scorer.")],
+    data: Annotated[Path, typer.Argument(help="Rated games it has not seen, a Parquet file.")],
+    visits: Annotated[Path | None, typer.Option(help="Rated doctor's visits, a Parquet file.")] = None,
+    output: Annotated[Path | None, typer.Option(help="JSON file for all figures.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="PNG file for the reliability plot.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the cross-validation folds.")] = 0,
+) -> None:
+    """Put a trait scorer through the evaluation protocol, beside judges, interrogators and simple classifiers."""
+    import json
+
+    from .scorers import HALTraitModel
+    from .scorers.report import evaluate_scorer, plot_reliability, summary
+
+    with _readable_errors():
+        evaluation = evaluate_scorer(HALTraitModel.from_pretrained(scorer), data, visits, seed)
+        if output is not None:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
+        if plot is not None:
+            plot_reliability(evaluation, plot)
+        print(summary(evaluation))
 
 
 @app.command()
@@ -99,6 +135,23 @@ def fit_guards(
         print(f"typicality: mean {model.mean:.2f}, 99.5 % of people's replies above {model.ordinary:.2f}")
         print(f"words a reply of people: 60 % below {short:.0f}, 99 % up to {long:.0f}")
         print(f"mean shortness of people's replies: {LengthGuard().shortness(words).mean():.2f}")
+
+
+@app.command()
+def card(
+    folder: Annotated[Path, typer.Argument(help="Folder of a trait scorer, as hal-trl distil writes it.")],
+    output: Annotated[Path | None, typer.Option(help="File to write. Default: README.md in the folder.")] = None,
+    name: Annotated[str | None, typer.Option(help="Hub id to load it by. Default: the folder's name.")] = None,
+) -> None:
+    """Write the model card of a trait scorer from its evaluation."""
+    from .hub import card_of_folder
+
+    with _readable_errors():
+        text = card_of_folder(folder, name)
+        output = folder / "README.md" if output is None else output
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+        print(f"Wrote {output}")
 
 
 if __name__ == "__main__":

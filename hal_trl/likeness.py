@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .conformal import ConformalVerdict
 from .traits import HL16Q, HL32Q, LIKERT_MAX, LIKERT_MIN, TraitRatings, TraitSet, select_ratings
 
 
@@ -63,6 +64,8 @@ class HumanLikenessScore:
             For some trait ids, `(rating, contribution)` points with rising ratings: the contribution runs straight
             from point to point and is constant outside. It replaces `weight * rating`; the weight of such a trait is
             only its mean slope.
+        verdict ([`~hal_trl.conformal.ConformalVerdict`], *optional*):
+            Where this score can rule out a person or an AI, and where it is guessing.
 
     Raises:
         `KeyError`: if a weight is for a trait that `traits` does not have.
@@ -85,6 +88,7 @@ class HumanLikenessScore:
         traits: TraitSet | None = None,
         reference: Mapping[str, float] | None = None,
         curves: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+        verdict: ConformalVerdict | None = None,
     ):
         if traits is None:
             HL32Q.positions(weights)  # names the unknown ids
@@ -95,6 +99,7 @@ class HumanLikenessScore:
         if not np.isfinite(bias):
             raise ValueError(f"The bias must be a finite number, got {bias}.")
         self.bias = float(bias)
+        self.verdict = verdict
         traits.positions(curves or {})
         self.curves = {i: [(float(x), float(y)) for x, y in points] for i, points in (curves or {}).items()}
         for i, points in self.curves.items():
@@ -132,7 +137,8 @@ class HumanLikenessScore:
     def with_weights(self, changes: Mapping[str, float]) -> HumanLikenessScore:
         """A copy with some weights replaced; the bias moves so that a person with average ratings scores the same.
 
-        A trait that had a curve counts linearly from then on, with the weight given.
+        A trait that had a curve counts linearly from then on, with the weight given. The verdict goes: it was learned
+        with the old weights.
 
         Raises:
             `KeyError`: if a trait id is not part of this score.
@@ -152,14 +158,17 @@ class HumanLikenessScore:
         groups: np.ndarray,
         traits: TraitSet,
         sample_weight: np.ndarray | None = None,
-        n_knots: int = 2,
+        penalty: float | None = None,
+        curved: bool = False,
     ) -> HumanLikenessScore:
-        """Learn to tell human from AI by regularised logistic regression.
+        """Learn to tell human from AI by logistic regression.
 
-        With two knots a trait is one weight and the penalty is L1 (HAL, section 3). With more, a trait is a curve
-        through that many quantiles of its ratings and the penalty is L2. The strength of the penalty is the one with
-        the best held-out log-likelihood over folds that keep a group together; a game's two witnesses never fall on
-        both sides.
+        The default is the paper's: one weight per trait under an L1 penalty (HAL, section 3).
+
+        With `curved=True` a trait contributes a parabola, and the people of the data are told apart from its AIs *and*
+        from imaginary ones: rating vectors drawn around the people's mean with twice their spread. AIs that the data
+        do not know may be too much of anything; this teaches that people are in between (noise-contrastive
+        estimation, Gutmann and Hyvarinen 2010). Slope and bias are then set on the real rows alone.
 
         Args:
             ratings (`np.ndarray` of shape `(n, len(traits))`, or named ratings): Rows with a `nan` are left out.
@@ -167,14 +176,15 @@ class HumanLikenessScore:
             groups (`np.ndarray` of shape `(n,)`): What must not be split, such as `game_id`.
             traits ([`TraitSet`]): Traits to use; the columns of `ratings` when that is a plain array.
             sample_weight (`np.ndarray` of shape `(n,)`, *optional*): How much each row counts.
-            n_knots (`int`, *optional*, defaults to 2): Points of each trait's curve; 2 is a straight line.
+            penalty (`float`, *optional*):
+                Strength of the L1 penalty on weights of raw ratings, as `1 / C` of scikit-learn; the paper's figures
+                come with 1. By default it is the one with the best held-out log-likelihood over folds that keep a
+                group together, on standardised ratings.
+            curved (`bool`, *optional*, defaults to `False`): Parabolas instead of straight lines.
 
         Raises:
             `ValueError`: if only one class or fewer than 5 groups are left to learn from.
         """
-        from sklearn.linear_model import LogisticRegressionCV
-        from sklearn.model_selection import GroupKFold
-
         if not isinstance(ratings, (TraitRatings, pd.DataFrame)):
             ratings = TraitRatings(ratings, traits)
         values = np.asarray(select_ratings(ratings, traits))
@@ -182,38 +192,22 @@ class HumanLikenessScore:
         keep = ~np.isnan(values).any(axis=1)
         if len(np.unique(is_human[keep])) < 2 or len(np.unique(groups[keep])) < 5:
             raise ValueError(
-                f"Fitting needs rated rows of people and of AI from at least 5 groups; got {int(keep.sum())} "
-                f"rated rows, "
-                f"{int(is_human[keep].sum())} of people, in {len(np.unique(groups[keep]))} groups."
+                f"Fitting needs rated rows of people and of AI from at least 5 groups; got {int(keep.sum())} rated "
+                f"rows, {int(is_human[keep].sum())} of people, in {len(np.unique(groups[keep]))} groups."
             )
         values, is_human, groups = values[keep], is_human[keep], groups[keep]
         counts = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, dtype=float)[keep]
-
-        knots = [_knots(column, n_knots) for column in values.T]
-        basis = values if n_knots == 2 else np.hstack([_hats(v, k) for v, k in zip(values.T, knots, strict=True)])
-        mean, spread = basis.mean(axis=0), basis.std(axis=0) + 1e-6
-        folds = list(GroupKFold(n_splits=5, shuffle=True, random_state=0).split(values, groups=groups))
-        model = LogisticRegressionCV(
-            Cs=np.logspace(-2.5, 1, 8),
-            cv=folds,
-            l1_ratios=(1.0 if n_knots == 2 else 0.0,),
-            solver="liblinear" if n_knots == 2 else "lbfgs",
-            scoring="neg_log_loss",
-            max_iter=1000,
-            random_state=0,
-            use_legacy_attributes=False,
-        )
-        model.fit((basis - mean) / spread, is_human, sample_weight=counts)
-        coefficients = model.coef_.ravel() / spread
-        bias = float(model.intercept_[0] - (coefficients * mean).sum())
         people = np.average(values[is_human], axis=0, weights=counts[is_human])
         reference = dict(zip(traits.ids, people.tolist(), strict=True))
-        if n_knots == 2:
-            return cls(dict(zip(traits.ids, coefficients.tolist(), strict=True)), bias, traits, reference)
-        heights = np.split(coefficients, np.cumsum([len(k) for k in knots])[:-1])
-        curves = {i: list(zip(k, h, strict=True)) for i, k, h in zip(traits.ids, knots, heights, strict=True)}
-        slopes = {i: (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0]) for i, points in curves.items()}
-        return cls(slopes, bias, traits, reference, curves)
+        if curved:
+            heights, bias = _fit_parabolas(values, is_human, counts)
+            curves = {
+                i: list(zip(_GRID, row, strict=True)) for i, row in zip(traits.ids, heights.tolist(), strict=True)
+            }
+            slopes = {i: (points[-1][1] - points[0][1]) / (_GRID[-1] - _GRID[0]) for i, points in curves.items()}
+            return cls(slopes, bias, traits, reference, curves)
+        weights, bias = _fit_lines(values, is_human, groups, counts, penalty)
+        return cls(dict(zip(traits.ids, weights.tolist(), strict=True)), bias, traits, reference)
 
     @classmethod
     def from_profile(cls, name: str = "hal_trl") -> HumanLikenessScore:
@@ -246,6 +240,7 @@ class HumanLikenessScore:
             "weights": self.weights,
             "reference": self.reference,
             "curves": self.curves,
+            "verdict": None if self.verdict is None else self.verdict.to_dict(),
             "traits": self.traits.to_list(),
         }
         (folder / FILE_NAME).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -283,6 +278,7 @@ class HumanLikenessScore:
                 TraitSet.from_list(content["traits"]),
                 content.get("reference"),
                 content.get("curves"),
+                ConformalVerdict.from_dict(content["verdict"]) if content.get("verdict") else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a human-likeness score ({error}); save it again.") from error
@@ -293,15 +289,65 @@ def sigmoid(log_odds: np.ndarray) -> np.ndarray:
     return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(log_odds, dtype=float)))
 
 
-def _knots(ratings: np.ndarray, n: int) -> np.ndarray:
-    """Quantiles to put a curve's points at, from the 2nd to the 98th percentile; fewer where ratings repeat."""
-    knots = np.unique(np.quantile(ratings, np.linspace(0.02, 0.98, n)).round(4))
-    return knots if len(knots) > 1 else np.array([LIKERT_MIN, LIKERT_MAX])
+_GRID = tuple(np.linspace(LIKERT_MIN, LIKERT_MAX, 17).tolist())  # where a parabola is written down
+_IMAGINARY_SPREAD, _IMAGINARY_WEIGHT = 2.0, 0.3
 
 
-def _hats(ratings: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """How much of each knot is in each rating, shape `(n, len(knots))`: linear interpolation as a matrix."""
-    return np.column_stack([np.interp(ratings, knots, unit) for unit in np.eye(len(knots))])
+def _fit_lines(
+    values: np.ndarray, is_human: np.ndarray, groups: np.ndarray, counts: np.ndarray, penalty: float | None
+) -> tuple[np.ndarray, float]:
+    """Weights and bias by L1-penalised logistic regression."""
+    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+    from sklearn.model_selection import GroupKFold
+
+    if penalty is not None:
+        model = LogisticRegression(C=1 / penalty, l1_ratio=1.0, solver="liblinear", max_iter=5000, random_state=0)
+        model.fit(values, is_human, sample_weight=counts)
+        return model.coef_.ravel(), float(model.intercept_[0])
+    mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-6
+    model = LogisticRegressionCV(
+        Cs=np.logspace(-2.5, 1, 8),
+        cv=list(GroupKFold(n_splits=5, shuffle=True, random_state=0).split(values, groups=groups)),
+        l1_ratios=(1.0,),
+        solver="liblinear",
+        scoring="neg_log_loss",
+        max_iter=1000,
+        random_state=0,
+        use_legacy_attributes=False,
+    )
+    model.fit((values - mean) / spread, is_human, sample_weight=counts)
+    weights = model.coef_.ravel() / spread
+    return weights, float(model.intercept_[0] - weights @ mean)
+
+
+def _fit_parabolas(values: np.ndarray, is_human: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, float]:
+    """Contributions at the points of `_GRID`, shape `(n_traits, len(_GRID))`, and the bias."""
+    from sklearn.linear_model import LogisticRegression
+
+    people, weight = values[is_human], counts[is_human]
+    mean = np.average(people, axis=0, weights=weight)
+    covariance = np.cov(people.T, aweights=weight) + 1e-6 * np.eye(values.shape[1])
+    spread = np.sqrt(np.diag(covariance))
+    n = 2 * len(people)
+    imaginary = np.random.default_rng(0).multivariate_normal(mean, covariance * _IMAGINARY_SPREAD**2, n)
+
+    def basis(ratings: np.ndarray) -> np.ndarray:
+        z = (ratings - mean) / spread
+        return np.hstack([z, z**2])
+
+    model = LogisticRegression(C=1.0, max_iter=2000)
+    model.fit(
+        basis(np.vstack([values, imaginary])),
+        np.append(is_human, np.zeros(n, dtype=bool)),
+        sample_weight=np.append(counts, np.full(n, _IMAGINARY_WEIGHT * weight.sum() / n)),
+    )
+    real = model.decision_function(basis(values))[:, None]
+    calibration = LogisticRegression(C=1e6).fit(real, is_human, sample_weight=counts)
+    slope = float(calibration.coef_[0, 0])
+    linear, square = np.split(model.coef_.ravel() * slope, 2)
+    z = (np.array(_GRID)[None, :] - mean[:, None]) / spread[:, None]
+    bias = float(calibration.intercept_[0]) + slope * float(model.intercept_[0])
+    return linear[:, None] * z + square[:, None] * z**2, bias
 
 
 def _by_trait(values: Mapping[str, float], traits: TraitSet, what: str) -> dict[str, float]:

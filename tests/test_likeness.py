@@ -484,7 +484,7 @@ def in_between_data():
 
 def test_a_curve_can_say_in_between_where_a_line_cannot():
     ratings, is_human, games, traits = in_between_data()
-    curved = HumanLikenessScore.fit(ratings, is_human, games, traits, n_knots=5)
+    curved = HumanLikenessScore.fit(ratings, is_human, games, traits, curved=True)
     straight = HumanLikenessScore.fit(ratings, is_human, games, traits)
     right = {name: ((s.log_odds(ratings) > 0) == is_human).mean() for name, s in [("c", curved), ("s", straight)]}
     assert right["c"] > 0.9 and right["s"] < 0.7
@@ -494,7 +494,7 @@ def test_a_curve_can_say_in_between_where_a_line_cannot():
 
 def test_a_curve_stays_level_beyond_what_it_has_seen_and_still_adds_up():
     ratings, is_human, games, traits = in_between_data()
-    curved = HumanLikenessScore.fit(ratings, is_human, games, traits, n_knots=5)
+    curved = HumanLikenessScore.fit(ratings, is_human, games, traits, curved=True)
     ends = {i: (points[0][0], points[-1][0]) for i, points in curved.curves.items()}
     top = TraitRatings([[5.0, 5.0], [ends["slang"][1], ends["typos"][1]]], traits)
     assert curved.log_odds(top)[0] == pytest.approx(curved.log_odds(top)[1])
@@ -503,7 +503,7 @@ def test_a_curve_stays_level_beyond_what_it_has_seen_and_still_adds_up():
 
 def test_curves_survive_saving_and_give_way_to_a_weight_of_ones_own(tmp_path):
     ratings, is_human, games, traits = in_between_data()
-    curved = HumanLikenessScore.fit(ratings, is_human, games, traits, n_knots=5)
+    curved = HumanLikenessScore.fit(ratings, is_human, games, traits, curved=True)
     curved.save_pretrained(tmp_path)
     assert np.array_equal(HumanLikenessScore.from_pretrained(tmp_path).log_odds(ratings), curved.log_odds(ratings))
     without = curved.with_weights({"slang": 0})

@@ -1,6 +1,22 @@
-"""What goes to the Hub: model cards written from plain results."""
+"""What goes to the Hub and comes from it: model cards written from plain results, one commit up, one commit down."""
 
 from .adapter_card import render_adapter_card
+from .figures import comparison, headline
+from .repository import EVALUATION_FILE, download, full_repo_id, read_json, upload
+from .scorer_card import card_of_folder, render_scorer_card
+from .weak_spots import weak_spots
 
 
-__all__ = ["render_adapter_card"]
+__all__ = [
+    "EVALUATION_FILE",
+    "card_of_folder",
+    "comparison",
+    "download",
+    "full_repo_id",
+    "headline",
+    "read_json",
+    "render_adapter_card",
+    "render_scorer_card",
+    "upload",
+    "weak_spots",
+]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-
-_TEMPLATE = Path(__file__).parent / "adapter_card.md"
+from .markdown import render_card
 
 
 def render_adapter_card(
@@ -30,7 +28,6 @@ def render_adapter_card(
     Returns:
         `str`: the card. Text of prompts and replies is escaped.
     """
-    import jinja2
     from huggingface_hub import EvalResult, ModelCardData
 
     data = ModelCardData(
@@ -53,16 +50,12 @@ def render_adapter_card(
             for when in ("before", "after")
         ],
     )
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["cell"] = _cell
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    body = template.render(base_model=base_model, figures=figures, traits=traits, samples=samples, training=training)
-    return f"---\n{data.to_yaml()}\n---\n{body}"
-
-
-def _cell(text: object) -> str:
-    """Text for one cell of a Markdown table: one line, no column breaks, no markup."""
-    line = " ".join(str(text).split())
-    for character in "\\|`*_[]#~$":
-        line = line.replace(character, "\\" + character)
-    return line
+    return render_card(
+        data,
+        "adapter_card.md",
+        base_model=base_model,
+        figures=figures,
+        traits=traits,
+        samples=samples,
+        training=training,
+    )

@@ -34,8 +34,8 @@ class HALReward:
     Args:
         scorer ([`~hal_trl.scorers.TraitScorer`], *optional*, defaults to the bundled `hal-traits-mini`):
             What rates the traits.
-        likeness ([`HumanLikenessScore`], *optional*, defaults to the score fitted for the bundled scorer):
-            Turns ratings into log-odds. Required with a scorer of your own.
+        likeness ([`HumanLikenessScore`], *optional*, defaults to the score that the scorer carries):
+            Turns ratings into log-odds. Required with a scorer that carries none.
         guards (`Sequence[Guard]`, *optional*, defaults to [`~hal_trl.rewards.guards.default_guards`]):
             Penalties; `[]` for none.
         trait_weights (`Mapping[str, float]`, *optional*):
@@ -67,14 +67,15 @@ class HALReward:
         trait_weights: Mapping[str, float] | None = None,
         name: str = "HALReward",
     ):
-        if scorer is not None and likeness is None:
+        scorer = HALTraitModel.from_pretrained(BUNDLED_SCORER) if scorer is None else scorer
+        likeness = getattr(scorer, "likeness", None) if likeness is None else likeness
+        if likeness is None:
             raise ValueError(
                 "A score belongs to the scorer whose ratings it was fitted on. Pass likeness= with your scorer: "
                 "HumanLikenessScore.fit(...) on its ratings, HumanLikenessScore.from_profile('corrected') for a judge "
                 "that rates like GPT-5, or use HALReward.from_pretrained to load both from one place."
             )
-        self.scorer = HALTraitModel.from_pretrained(BUNDLED_SCORER) if scorer is None else scorer
-        self.likeness = HumanLikenessScore.from_profile("hal_trl") if likeness is None else likeness
+        self.scorer, self.likeness = scorer, likeness
         if trait_weights:
             self.likeness = self.likeness.with_weights(trait_weights)
         unrated = [i for i in self.likeness.traits.ids if i not in self.scorer.traits.ids]
@@ -88,15 +89,44 @@ class HALReward:
         self._silent = 0
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs) -> HALReward:
-        """Load scorer and score from one folder or Hub repository, as `hal-trl distil` writes them.
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        **kwargs,
+    ) -> HALReward:
+        """Load scorer and score from one folder or Hub repository, as `hal-trl distil` and `push_to_hub` write them.
 
         Args:
             pretrained_model_name_or_path (`str` or `Path`): Folder or Hub repository id.
+            revision (`str`, *optional*, defaults to `"main"`): Branch, tag or commit of the repository.
+            token (`str` or `bool`, *optional*, defaults to the one of `hf auth login`): For private repositories.
+            cache_dir (`str` or `Path`, *optional*): Other cache than the Hub's.
+            local_files_only (`bool`, *optional*, defaults to `False`): Use what is in the cache, ask nobody.
             kwargs: `guards`, `trait_weights`, `name` as for the class.
+
+        Raises:
+            `FileNotFoundError`: if there is a scorer but no score.
+            As [`HALTraitModel.from_pretrained`]: if there is nothing to load, no access, or something is damaged.
         """
-        scorer = HALTraitModel.from_pretrained(pretrained_model_name_or_path)
-        return cls(scorer, HumanLikenessScore.from_pretrained(pretrained_model_name_or_path), **kwargs)
+        scorer = HALTraitModel.from_pretrained(
+            pretrained_model_name_or_path,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
+        if scorer.likeness is None:
+            raise FileNotFoundError(
+                f"{pretrained_model_name_or_path} has a scorer but no likeness.json, the score that makes it a "
+                "reward. Save one there with HumanLikenessScore.save_pretrained, or pass scorer and likeness to "
+                "HALReward."
+            )
+        return cls(scorer, **kwargs)
 
     def __call__(
         self,
@@ -132,9 +162,10 @@ class HALReward:
         """Why each completion gets its reward.
 
         Returns:
-            `pandas.DataFrame`, one row a completion: `completion` (the text read), `reward`, `p_human`, `log_odds`,
-            `why` (what moved it most), `guard/<name>` penalties, and `trait/<id>`: log-odds that the trait adds,
-            compared with people's average rating.
+            `pandas.DataFrame`, one row a completion: `completion` (the text read), `reward`, `p_human`, `verdict`
+            ("person", "AI" or, where the score is guessing, "unsure"; see [`~hal_trl.conformal.ConformalVerdict`]),
+            `log_odds`, `why` (what moved it most), `guard/<name>` penalties, and `trait/<id>`: log-odds that the
+            trait adds, compared with people's average rating.
         """
         table = self._score(prompts, completions)
         frame = pd.DataFrame(
@@ -142,6 +173,7 @@ class HALReward:
                 "completion": table.texts,
                 "reward": table.reward,
                 "p_human": sigmoid(table.log_odds),
+                "verdict": self._verdicts(table),
                 "log_odds": table.log_odds,
             }
         )
@@ -152,6 +184,11 @@ class HALReward:
         for guard, column in zip(self.guards, table.penalties.T, strict=True):
             frame[f"guard/{guard.name}"] = column
         return pd.concat([frame, pd.DataFrame(shift, columns=[f"trait/{i}" for i in ids])], axis=1)
+
+    def _verdicts(self, table: _Scored) -> np.ndarray:
+        if self.likeness.verdict is None:
+            return np.full(len(table.texts), "unknown")  # nobody has measured where this score is guessing
+        return self.likeness.verdict(table.log_odds, np.array([len(text.split()) for text in table.texts]))
 
     def _why(self, shift: np.ndarray, penalties: np.ndarray) -> str:
         fired = [f"guard {g.name} -{p:.2f}" for g, p in zip(self.guards, penalties, strict=True) if p > 0]

@@ -1,7 +1,8 @@
 """Trait scorers: from dialogues to Likert ratings."""
 
 from .base import TraitScorer
-from .trait_model import HALTraitConfig, HALTraitModel
+from .trait_config import HALTraitConfig
+from .trait_model import HALTraitModel
 
 
 __all__ = ["HALTraitConfig", "HALTraitModel", "TraitScorer"]

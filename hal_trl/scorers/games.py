@@ -1,8 +1,9 @@
-"""Rated conversations to learn from: the Turing games released with the paper, or your own in the same columns."""
+"""Rated conversations to learn from: the data released with the paper, or your own in the same columns."""
 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ..dialogue import Dialogue
-from ..traits import HL32Q, TraitRatings
+from ..traits import HL16Q_ASKED, HL32Q, TraitRatings, TraitSet
 
+
+logger = logging.getLogger(__name__)
 
 TEACHER = "gpt_5"
 _COLUMNS = ("game_id", "is_human", "ai_model", "transcript")
@@ -27,6 +30,8 @@ class Games:
         is_human (`np.ndarray` of shape `(n,)`): Whether the witness is a person.
         ai_model (`np.ndarray` of shape `(n,)`): The AI of the game.
         ratings (`dict[str, TraitRatings]`): Ratings of shape `(n, 32)` per judge, `nan` where not rated.
+        called_human (`np.ndarray` of shape `(n,)`, *optional*):
+            1 for the witness that the interrogator called human, 0 for the other, `nan` without a verdict.
     """
 
     dialogues: list[Dialogue]
@@ -34,6 +39,7 @@ class Games:
     is_human: np.ndarray
     ai_model: np.ndarray
     ratings: dict[str, TraitRatings]
+    called_human: np.ndarray | None = None
 
     @property
     def rated(self) -> np.ndarray:
@@ -45,29 +51,31 @@ def load_games(path: str | Path) -> Games:
     """Read `turing_games.parquet`.
 
     Args:
-        path (`str` or `Path`): A Parquet file with `game_id`, `is_human`, `ai_model`, `transcript` (`I:`/`W:` lines)
-        and
-            `ratings_<judge>` columns: 32 ratings in the order of `HL32Q`, null where not rated.
+        path (`str` or `Path`):
+            A Parquet file with `game_id`, `is_human`, `ai_model` (null where not known), `transcript` (`I:`/`W:`
+            lines) and `ratings_<judge>` columns: 32 ratings in the order of `HL32Q`, null where not rated.
 
     Raises:
         `FileNotFoundError`: if there is no such file.
         `ValueError`: if a column is absent or a row's ratings are not 32 numbers from 1 to 5.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No training data at {path}; pass the path of turing_games.parquet.")
-    frame = pd.read_parquet(path)
-    missing = [c for c in (*_COLUMNS, f"ratings_{TEACHER}") if c not in frame]
-    if missing:
-        raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")
+    frame = _read(path, (*_COLUMNS, f"ratings_{TEACHER}"))
     judges = [c.removeprefix("ratings_") for c in frame if c.startswith("ratings_")]
     return Games(
         dialogues=[Dialogue.from_transcript(text, target="W") for text in frame["transcript"]],
         game_id=frame["game_id"].to_numpy(),
         is_human=frame["is_human"].to_numpy(dtype=bool),
         ai_model=frame["ai_model"].to_numpy(dtype=object),
-        ratings={judge: _ratings(frame[f"ratings_{judge}"], f"ratings_{judge}") for judge in judges},
+        ratings={judge: _ratings(frame[f"ratings_{judge}"], f"ratings_{judge}", HL32Q) for judge in judges},
+        called_human=_called_human(frame),
     )
+
+
+def _called_human(frame: pd.DataFrame) -> np.ndarray | None:
+    if not {"side", "verdict"} <= set(frame):
+        return None
+    called = (frame["side"] == frame["verdict"]).to_numpy(dtype=float)
+    return np.where(frame["verdict"].isin(frame["side"].unique()), called, np.nan)
 
 
 def load_contrast(path: str | Path) -> list[tuple[int, Dialogue]]:
@@ -86,15 +94,72 @@ def load_contrast(path: str | Path) -> list[tuple[int, Dialogue]]:
     return [(row["game_id"], Dialogue.from_completion(row["question"], row["reply"])) for row in rows if row["reply"]]
 
 
-def _ratings(column: pd.Series, name: str) -> TraitRatings:
-    values = np.full((len(column), len(HL32Q)), np.nan)
+@dataclass(frozen=True)
+class Visits:
+    """Generated doctor's visits, rated on the statements of the released short questionnaire.
+
+    Args:
+        dialogues (`list[Dialogue]`): One per distinct text, the patient as target.
+        prompt_id (`np.ndarray` of shape `(n,)`): The prompt it answers; never split one over training and test.
+        ratings ([`TraitRatings`] of shape `(n, 16)`): Of `HL16Q_ASKED`; the mean where a text was rated repeatedly.
+    """
+
+    dialogues: list[Dialogue]
+    prompt_id: np.ndarray
+    ratings: TraitRatings
+
+
+def load_visits(path: str | Path) -> Visits:
+    """Read `doctor_dialogues.parquet`. The release has one text under up to five models; it is one row here.
+
+    Raises:
+        `FileNotFoundError`: if there is no such file.
+        `ValueError`: if a column is absent or a row's ratings are not 16 numbers from 1 to 5.
+    """
+    column = f"ratings_{TEACHER}_hl16q"
+    frame = _read(path, ("prompt_id", "transcript", column))
+    ratings = np.asarray(_ratings(frame[column], column, HL16Q_ASKED))
+    texts, first, index = np.unique(frame["transcript"].to_numpy(dtype=str), return_index=True, return_inverse=True)
+    total = np.zeros((len(texts), len(HL16Q_ASKED)))
+    np.add.at(total, index, ratings)
+    dialogues = [_patient(text) for text in texts]
+    read = [i for i, dialogue in enumerate(dialogues) if dialogue is not None]
+    if len(read) < len(texts):
+        logger.warning("%d of %d visits have no patient's turn and are left out.", len(texts) - len(read), len(texts))
+    return Visits(
+        dialogues=[dialogues[i] for i in read],
+        prompt_id=frame["prompt_id"].to_numpy()[first][read],
+        ratings=TraitRatings((total / np.bincount(index)[:, None])[read], HL16Q_ASKED),
+    )
+
+
+def _patient(text: str) -> Dialogue | None:
+    try:
+        return Dialogue.from_transcript(text, target="P")
+    except ValueError:
+        return None
+
+
+def _read(path: str | Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No training data at {path}; pass the path of a Parquet file of the paper's data.")
+    frame = pd.read_parquet(path)
+    missing = [c for c in columns if c not in frame]
+    if missing:
+        raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")
+    return frame
+
+
+def _ratings(column: pd.Series, name: str, traits: TraitSet) -> TraitRatings:
+    values = np.full((len(column), len(traits)), np.nan)
     for i, row in enumerate(column):
         if row is None or (np.ndim(row) == 0 and pd.isna(row)):
             continue
-        if len(row) != len(HL32Q):
-            raise ValueError(f"{name}, row {i}: {len(row)} ratings instead of {len(HL32Q)}.")
+        if len(row) != len(traits):
+            raise ValueError(f"{name}, row {i}: {len(row)} ratings instead of {len(traits)}.")
         values[i] = [np.nan if rating is None else rating for rating in row]
     try:
-        return TraitRatings(values, HL32Q)
+        return TraitRatings(values, traits)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error

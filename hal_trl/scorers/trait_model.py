@@ -2,62 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from ..dialogue import Dialogue
-from ..traits import HL32Q, LIKERT_MAX, LIKERT_MIN, TraitRatings, TraitSet
+from ..hub import EVALUATION_FILE, card_of_folder, download, full_repo_id, read_json, upload
+from ..likeness import FILE_NAME as LIKENESS_FILE
+from ..likeness import HumanLikenessScore
+from ..traits import LIKERT_MAX, LIKERT_MIN, TraitRatings, TraitSet
+from .encoder import embed
 from .features import STYLE_NAMES, TextBatch, hashed_ngrams, style_statistics
+from .trait_config import HALTraitConfig
 
 
-class HALTraitConfig(PreTrainedConfig):
-    """Configuration of a [`HALTraitModel`].
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo
 
-    Args:
-        traits (`list[dict]`, *optional*, defaults to the 32 traits of `HL32Q`):
-            The questionnaire, one `{"id", "statement", "group"}` per trait.
-        n_buckets (`int`, *optional*, defaults to 32768): Buckets of the n-gram hash, a power of two.
-        max_chars (`int`, *optional*, defaults to 5): Longest character n-gram of the target's turns.
-        max_words (`int`, *optional*, defaults to 2): Longest word n-gram, of the target's turns and of the context.
-        context_scale (`float`, *optional*, defaults to 0.5): Length of the context vector beside the reply's of about
-        1. evidence (`float`, *optional*, defaults to 5.0):
-            Added (squared) under the root when an n-gram vector is scaled to length one. A text of a few characters
-            says little, so its vector stays short and its ratings near the average.
-        style_limit (`float`, *optional*, defaults to 3.0):
-            Standardised surface statistics are cut at plus and minus this: ten emoji count no more than people's
-            three.
-    """
+_HUB_ARGUMENTS = ("revision", "token", "cache_dir", "local_files_only", "force_download")
+_PUSH_ARGUMENTS = ("repo_id", "private", "token", "revision", "commit_message", "create_pr")
 
-    model_type = "hal_traits"
 
-    def __init__(
-        self,
-        traits: list[dict[str, str]] | None = None,
-        n_buckets: int = 2**15,
-        max_chars: int = 5,
-        max_words: int = 2,
-        context_scale: float = 0.5,
-        evidence: float = 5.0,
-        style_limit: float = 3.0,
-        **kwargs,
-    ):
-        self.traits = HL32Q.to_list() if traits is None else traits
-        self.n_buckets = n_buckets
-        self.max_chars = max_chars
-        self.max_words = max_words
-        self.context_scale = context_scale
-        self.evidence = evidence
-        self.style_limit = style_limit
-        super().__init__(**kwargs)
+WORD_FIELD = "word"
+_EQUATING_POINTS = 33
 
 
 class SparseText(NamedTuple):
@@ -74,22 +51,35 @@ class TraitInputs(NamedTuple):
     Args:
         reply ([`SparseText`]): n-grams of the target's turns.
         context ([`SparseText`]): Word n-grams of everything else.
+        words ([`SparseText`]): Single words of the target's turns; empty without a table for them.
         style (`torch.Tensor` of shape `(n, len(STYLE_NAMES))`): Surface statistics, not yet standardised.
+        states (`torch.Tensor` of shape `(n, d)`): Pooled states of the encoder; `d` is 0 without one.
         turns (`torch.Tensor` of shape `(n,)`): Number of non-empty target turns, at least 1.
     """
 
     reply: SparseText
     context: SparseText
+    words: SparseText
     style: torch.Tensor
+    states: torch.Tensor
     turns: torch.Tensor
 
 
 class HALTraitModel(PreTrainedModel):
-    """Rates dialogues on the traits of its config, from n-grams and surface statistics, with linear readouts.
+    """Rates dialogues on the traits of its config, with linear readouts of features of the text.
 
-    One table gives every n-gram bucket two rows of trait weights: one read for dialogues and one for single replies,
-    blended by `1 / number of target turns`. A dialogue and one reply out of it look different (length, variety, how
-    much can show at all), and trainers score single replies.
+    The features: hashed n-grams and surface statistics, both aware of case and punctuation; with `n_word_buckets`,
+    single words; with an `encoder`, radial basis functions of its pooled hidden states. Every feature has two rows of
+    trait weights, one read for dialogues and one for single replies, blended by `1 / number of target turns`. A
+    dialogue and one reply out of it look different (length, variety, how much can show at all), and trainers score
+    single replies.
+
+    What is read goes through one rising curve per trait that gives ratings the spread the teacher's have
+    (equipercentile equating): least squares alone would rate all near the average.
+
+    A scorer carries the score that was fitted on its ratings and the figures it reached, and saves, loads and
+    publishes them with its weights: `likeness` ([`HumanLikenessScore`], `None` on a new model) and `evaluation`
+    (`dict`, the content of `evaluation.json`, `None` if nothing was measured).
 
     Example:
         ```python
@@ -118,6 +108,25 @@ class HALTraitModel(PreTrainedModel):
         self.register_buffer("context_idf", torch.ones(config.n_buckets))
         self.register_buffer("style_mean", torch.zeros(n_style))
         self.register_buffer("style_scale", torch.ones(n_style))
+        likert = torch.linspace(LIKERT_MIN, LIKERT_MAX, _EQUATING_POINTS).repeat(n_traits, 1)
+        self.register_buffer("equate_from", likert.clone())
+        self.register_buffer("equate_to", likert)
+        if config.n_word_buckets:
+            self.word_table = nn.Parameter(torch.zeros(config.n_word_buckets, 2 * n_traits))
+            self.register_buffer("word_idf", torch.ones(config.n_word_buckets))
+        self.encoder: PreTrainedModel | None = None
+        self.tokenizer: PreTrainedTokenizerBase | None = None
+        if config.encoder is not None:
+            options = dict(config.encoder)
+            self.encoder = AutoModel.from_config(AutoConfig.for_model(options.pop("model_type"), **options))
+            self.encoder.requires_grad_(False)
+            n_states = (len(config.encoder_layers) + 1) * self.encoder.config.hidden_size
+            self.center_weight = nn.Parameter(torch.zeros(config.n_centers, 2 * n_traits))
+            self.register_buffer("centers", torch.zeros(config.n_centers, n_states))
+            self.register_buffer("state_mean", torch.zeros(n_states))
+            self.register_buffer("state_scale", torch.ones(n_states))
+        self.likeness: HumanLikenessScore | None = None
+        self.evaluation: dict[str, object] | None = None
         self.post_init()
         self.eval()
 
@@ -129,21 +138,27 @@ class HALTraitModel(PreTrainedModel):
         """The traits rated, in the order of the columns of `score`."""
         return self._traits
 
-    def featurize(self, dialogues: Sequence[Dialogue]) -> TraitInputs:
-        """Inputs of `forward` for some dialogues."""
+    def featurize(self, dialogues: Sequence[Dialogue], states: torch.Tensor | None = None) -> TraitInputs:
+        """Inputs of `forward` for some dialogues; `states` are the encoder's, where they are known already."""
         config = self.config
         spoken = [[text for text in d.target_texts if text.strip()] or [""] for d in dialogues]
         replies = TextBatch.from_turns(spoken)
         contexts = TextBatch.from_turns([d.context_texts for d in dialogues])
+        if states is None:
+            states = torch.zeros(len(dialogues), 0)
+            if self.encoder is not None:
+                states = embed(self.encoder, self._the_tokenizer(), dialogues, config.encoder_layers)
         return TraitInputs(
-            self._sparse(replies, self.reply_idf, config.max_chars, "reply"),
-            self._sparse(contexts, self.context_idf, 0, "context"),
+            self._sparse(replies, self.reply_idf, config.max_chars, config.max_words, "reply"),
+            self._sparse(contexts, self.context_idf, 0, config.max_words, "context"),
+            self._sparse(replies, self.word_idf, 0, 1, WORD_FIELD) if config.n_word_buckets else _no_text(replies),
             torch.from_numpy(style_statistics(dialogues, replies)).float().to(self.device),
+            states.to(self.device),
             torch.tensor([len(turns) for turns in spoken], dtype=torch.float32, device=self.device),
         )
 
-    def _sparse(self, batch: TextBatch, idf: torch.Tensor, max_chars: int, field: str) -> SparseText:
-        document, bucket, weight = hashed_ngrams(batch, self.config.n_buckets, max_chars, self.config.max_words, field)
+    def _sparse(self, batch: TextBatch, idf: torch.Tensor, max_chars: int, max_words: int, field: str) -> SparseText:
+        document, bucket, weight = hashed_ngrams(batch, len(idf), max_chars, max_words, field)
         weight = weight * idf.cpu().numpy()[bucket]
         squares = np.bincount(document, weight**2, minlength=batch.size)
         weight /= np.sqrt(squares + self.config.evidence**2)[document]
@@ -151,45 +166,151 @@ class HALTraitModel(PreTrainedModel):
         arrays = (bucket, weight.astype(np.float32), offset)
         return SparseText(*(torch.from_numpy(array).to(self.device) for array in arrays))
 
+    def _the_tokenizer(self) -> PreTrainedTokenizerBase:
+        if self.tokenizer is None:
+            raise ValueError("This scorer's encoder has no tokenizer; load the model with from_pretrained.")
+        return self.tokenizer
+
     def standardize(self, style: torch.Tensor) -> torch.Tensor:
         """Surface statistics in units of people's and AI's spread, limited, on the scale of an n-gram vector."""
         limit = self.config.style_limit
         return ((style - self.style_mean) / self.style_scale).clamp(-limit, limit) / len(STYLE_NAMES) ** 0.5
 
+    def near_centers(self, states: torch.Tensor) -> torch.Tensor:
+        """Radial basis functions `exp(-distance^2)` of pooled states, shape `(n, n_centers)`."""
+        points = (states - self.state_mean) / self.state_scale / states.shape[1] ** 0.5
+        return torch.exp(-torch.cdist(points, self.centers).square())
+
     def forward(
-        self, reply: SparseText, context: SparseText, style: torch.Tensor, turns: torch.Tensor
+        self,
+        reply: SparseText,
+        context: SparseText,
+        words: SparseText,
+        style: torch.Tensor,
+        states: torch.Tensor,
+        turns: torch.Tensor,
     ) -> torch.Tensor:
         """Ratings of shape `(n, len(traits))`, within 1-5, from the fields of [`TraitInputs`]."""
         both = self.bias + self.standardize(style) @ self.style_weight
-        for text, scale in ((reply, 1.0), (context, self.config.context_scale)):
-            both = both + scale * F.embedding_bag(
-                text.bucket, self.table, text.offset, mode="sum", per_sample_weights=text.weight
-            )
+        both = both + _bag(reply, self.table) + self.config.context_scale * _bag(context, self.table)
+        if self.config.n_word_buckets:
+            both = both + _bag(words, self.word_table)
+        if self.encoder is not None:
+            both = both + self.near_centers(states) @ self.center_weight
         of_dialogue, of_reply = both.chunk(2, dim=1)
         single = 1.0 / turns[:, None]
-        return (single * of_reply + (1.0 - single) * of_dialogue).clamp(LIKERT_MIN, LIKERT_MAX)
+        return self.equate(single * of_reply + (1.0 - single) * of_dialogue)
+
+    def equate(self, readings: torch.Tensor) -> torch.Tensor:
+        """Ratings for what was read off, shape `(n, len(traits))`: straight from point to point, flat at the ends."""
+        columns = readings.T.contiguous()
+        right = torch.searchsorted(self.equate_from, columns).clamp(1, _EQUATING_POINTS - 1)
+        x0, x1 = self.equate_from.gather(1, right - 1), self.equate_from.gather(1, right)
+        y0, y1 = self.equate_to.gather(1, right - 1), self.equate_to.gather(1, right)
+        share = ((columns - x0) / (x1 - x0).clamp_min(1e-6)).clamp(0, 1)
+        return (y0 + share * (y1 - y0)).clamp(LIKERT_MIN, LIKERT_MAX).T
 
     @torch.inference_mode()
-    def score(self, dialogues: Sequence[Dialogue]) -> TraitRatings:
+    def score(self, dialogues: Sequence[Dialogue], states: torch.Tensor | None = None) -> TraitRatings:
         """Rate the target speaker of each dialogue.
 
         Args:
             dialogues (`Sequence[Dialogue]`): What to rate; any number, any length.
+            states (`torch.Tensor`, *optional*): Pooled states of the encoder, where they are known already.
 
         Returns:
             [`TraitRatings`] of shape `(n, len(traits))`, Likert 1-5, `nan` where the target says nothing at all.
         """
         if not len(dialogues):
             return TraitRatings(np.empty((0, len(self.traits))), self.traits)
-        ratings = self(*self.featurize(dialogues)).cpu().double().numpy()
+        ratings = self(*self.featurize(dialogues, states)).cpu().double().numpy()
         ratings[[not any(text.strip() for text in d.target_texts) for d in dialogues]] = np.nan
         return TraitRatings(ratings, self.traits)
 
-    def save_pretrained(self, save_directory: str | Path, **kwargs) -> None:
-        """Write config and weights; the weights as half precision, which is what `round_weights` made of them."""
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs) -> None:
+        """Write config and weights, and beside them the score and the evaluation, if the model has them.
+
+        The weights go out as half precision, which is what `round_weights` made of them.
+
+        Args:
+            save_directory (`str` or `Path`): Folder, made if need be.
+            push_to_hub (`bool`, *optional*, defaults to `False`):
+                Also [`~HALTraitModel.push_to_hub`], to `repo_id` or the folder's name.
+            kwargs: Of `push_to_hub`, or as for any transformers model.
+        """
+        folder = Path(save_directory)
+        push = {name: kwargs.pop(name) for name in _PUSH_ARGUMENTS if name in kwargs}
         state = {name: tensor.half().contiguous() for name, tensor in self.state_dict().items()}
         with _no_progress_bar():
-            super().save_pretrained(save_directory, state_dict=state, **kwargs)
+            super().save_pretrained(folder, state_dict=state, **kwargs)
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(folder)
+        if self.likeness is not None:
+            self.likeness.save_pretrained(folder)
+        if self.evaluation is not None:
+            (folder / EVALUATION_FILE).write_text(json.dumps(self.evaluation, indent=2) + "\n", encoding="utf-8")
+        if push_to_hub:
+            self.push_to_hub(push.pop("repo_id", folder.name), **push)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        commit_message: str = "Upload scorer, score, evaluation and card",
+        create_pr: bool = False,
+    ) -> CommitInfo:
+        """Publish weights, score, evaluation and a model card written from the evaluation, in one commit.
+
+        `HALReward.from_pretrained(repo_id)` then needs nothing else.
+
+        Args:
+            repo_id (`str`): `namespace/name`; a name alone belongs to the user of the token.
+            private (`bool`, *optional*): Visibility of a new repository. `True` also refuses an existing public one.
+            token (`str` or `bool`, *optional*, defaults to the one of `hf auth login`): Needs the right to write.
+            revision (`str`, *optional*, defaults to `"main"`): Branch to commit to; created if it does not exist.
+            commit_message (`str`, *optional*): First line of the commit.
+            create_pr (`bool`, *optional*, defaults to `False`): Open a pull request instead of committing.
+
+        Returns:
+            `huggingface_hub.CommitInfo`: a string, the URL of the commit, with `oid`, `pr_url`...
+
+        Raises:
+            `ValueError`: if the model has no score or no evaluation, or `private=True` and the repository is public.
+            `OSError`: if the Hub says no, with its reason.
+        """
+        if self.likeness is None:
+            raise ValueError(
+                f"Not pushed to {repo_id}: a scorer without its score is no reward. Set model.likeness to the "
+                "HumanLikenessScore that was fitted on its ratings, or load a folder that `hal-trl distil` wrote."
+            )
+        lacking = [section for section in ("agreement", "told_apart") if not (self.evaluation or {}).get(section)]
+        if lacking:
+            raise ValueError(
+                f"Not pushed to {repo_id}: its card would state nothing measured (missing: {', '.join(lacking)}). Set "
+                "model.evaluation to the figures of `hal-trl distil`, or load a folder that it wrote."
+            )
+        repo_id = full_repo_id(repo_id, token)
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            self.save_pretrained(folder)
+            # Not transformers' push_to_hub: it would put an empty card of its own in the place of this one.
+            (folder / "README.md").write_text(card_of_folder(folder, repo_id), encoding="utf-8")
+            return upload(
+                folder,
+                repo_id,
+                commit_message=commit_message,
+                private=private,
+                token=token,
+                revision=revision,
+                create_pr=create_pr,
+            )
+
+    def __reduce__(self):
+        # By content: an encoder that was used once carries hooks that do not pickle, and trainers pickle rewards.
+        return _rebuild, (self.config, self.state_dict(), self.tokenizer, self.likeness, self.evaluation)
 
     @torch.no_grad()
     def round_weights(self) -> HALTraitModel:
@@ -202,32 +323,64 @@ class HALTraitModel(PreTrainedModel):
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *args, **kwargs) -> HALTraitModel:
         """Load from a folder or a Hub repository, as any transformers model; strict where transformers is lenient.
 
+        Score and evaluation come along where they lie beside the weights; from the Hub, everything is of one commit.
+
+        Args:
+            pretrained_model_name_or_path (`str` or `Path`): Folder or Hub repository id.
+            kwargs: `revision`, `token`, `cache_dir`, `local_files_only`, `force_download` and `subfolder` say where
+                from; the rest is as for any transformers model.
+
         Raises:
-            `FileNotFoundError`: if a folder given as a path does not exist.
-            `ValueError`: if the weights are damaged or do not belong to the config.
+            `FileNotFoundError`: if there is no such folder and this is no repository id.
+            `OSError`: if the Hub says no, with its reason.
+            `ValueError`: if weights, score or evaluation are damaged, or the weights do not belong to the config.
         """
-        folder = Path(pretrained_model_name_or_path)
-        if not folder.exists() and (isinstance(pretrained_model_name_or_path, Path) or folder.is_absolute()):
-            raise FileNotFoundError(f"No trait scorer at {folder}: the folder does not exist.")
+        source = pretrained_model_name_or_path
+        hub = {name: kwargs.pop(name) for name in _HUB_ARGUMENTS if name in kwargs}
+        folder = Path(source)
+        if not folder.is_dir():
+            if isinstance(source, Path) or folder.is_absolute():
+                raise FileNotFoundError(f"No trait scorer at {folder}: the folder does not exist.")
+            folder = download(source, **hub)
+        folder /= kwargs.pop("subfolder", None) or ""
         with_info = kwargs.pop("output_loading_info", False)
         kwargs.setdefault("dtype", torch.float32)  # stored as half, computed as float
+        kwargs["use_safetensors"] = True  # transformers would fall back to a pickle
         try:
             with _no_progress_bar():
-                model, info = super().from_pretrained(
-                    pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs
-                )
+                model, info = super().from_pretrained(folder, *args, output_loading_info=True, **kwargs)
         except OSError:
-            raise  # not there, no network, no access: transformers says which
+            raise  # not there, no access: transformers says which
         except Exception as error:
-            raise ValueError(_damaged(pretrained_model_name_or_path, error)) from error
+            raise ValueError(_damaged(source, error)) from error
         wrong = sorted({*info["missing_keys"], *info["unexpected_keys"], *map(str, info["mismatched_keys"])})
         if wrong:
-            raise ValueError(
-                _damaged(pretrained_model_name_or_path, f"keys missing, unknown or of another shape: {wrong}")
-            )
+            raise ValueError(_damaged(source, f"keys missing, unknown or of another shape: {wrong}"))
         if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
-            raise ValueError(_damaged(pretrained_model_name_or_path, "some weights are not finite"))
+            raise ValueError(_damaged(source, "some weights are not finite"))
+        model.name_or_path = model.config.name_or_path = str(source)  # not a folder of the cache
+        if model.encoder is not None:
+            model.tokenizer = AutoTokenizer.from_pretrained(folder)
+        if (folder / LIKENESS_FILE).is_file():
+            model.likeness = HumanLikenessScore.from_pretrained(folder)
+        if (folder / EVALUATION_FILE).is_file():
+            model.evaluation = read_json(folder / EVALUATION_FILE)
         return (model, info) if with_info else model
+
+
+def _rebuild(config: HALTraitConfig, state: dict, tokenizer, likeness, evaluation) -> HALTraitModel:
+    model = HALTraitModel(config)
+    model.load_state_dict(state)
+    model.tokenizer, model.likeness, model.evaluation = tokenizer, likeness, evaluation
+    return model
+
+
+def _bag(text: SparseText, table: torch.Tensor) -> torch.Tensor:
+    return F.embedding_bag(text.bucket, table, text.offset, mode="sum", per_sample_weights=text.weight)
+
+
+def _no_text(batch: TextBatch) -> SparseText:
+    return SparseText(torch.zeros(0, dtype=torch.long), torch.zeros(0), torch.zeros(batch.size, dtype=torch.long))
 
 
 @contextmanager

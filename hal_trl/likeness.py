@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .conformal import ConformalVerdict
+from .length_effect import LengthEffect
 from .traits import HL16Q, HL32Q, LIKERT_MAX, LIKERT_MIN, TraitRatings, TraitSet, select_ratings
 
 
@@ -64,8 +65,12 @@ class HumanLikenessScore:
             For some trait ids, `(rating, contribution)` points with rising ratings: the contribution runs straight
             from point to point and is constant outside. It replaces `weight * rating`; the weight of such a trait is
             only its mean slope.
+        human_range (`Mapping[str, tuple[float, float]]`, *optional*, defaults to 1-5 for every trait):
+            Ratings that people show, per trait id; see [`~HumanLikenessScore.saturated`].
         verdict ([`~hal_trl.conformal.ConformalVerdict`], *optional*):
             Where this score can rule out a person or an AI, and where it is guessing.
+        length_effect ([`~hal_trl.length_effect.LengthEffect`], *optional*):
+            What the length of a single reply alone adds to this score.
 
     Raises:
         `KeyError`: if a weight is for a trait that `traits` does not have.
@@ -88,7 +93,9 @@ class HumanLikenessScore:
         traits: TraitSet | None = None,
         reference: Mapping[str, float] | None = None,
         curves: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+        human_range: Mapping[str, Sequence[float]] | None = None,
         verdict: ConformalVerdict | None = None,
+        length_effect: LengthEffect | None = None,
     ):
         if traits is None:
             HL32Q.positions(weights)  # names the unknown ids
@@ -99,13 +106,17 @@ class HumanLikenessScore:
         if not np.isfinite(bias):
             raise ValueError(f"The bias must be a finite number, got {bias}.")
         self.bias = float(bias)
-        self.verdict = verdict
+        self.verdict, self.length_effect = verdict, length_effect
         traits.positions(curves or {})
         self.curves = {i: [(float(x), float(y)) for x, y in points] for i, points in (curves or {}).items()}
         for i, points in self.curves.items():
             ratings = [x for x, _ in points]
             if not np.isfinite(points).all() or len(points) < 2 or any(np.diff(ratings) <= 0):
                 raise ValueError(f"The curve of {i} needs two or more finite points with rising ratings.")
+        shown = human_range or dict.fromkeys(traits.ids, (LIKERT_MIN, LIKERT_MAX))
+        low = _by_trait({i: pair[0] for i, pair in shown.items()}, traits, "lower end of people's range")
+        high = _by_trait({i: pair[1] for i, pair in shown.items()}, traits, "upper end of people's range")
+        self.human_range = {i: (low[i], high[i]) for i in traits.ids}
 
     def __repr__(self) -> str:
         return f"HumanLikenessScore({len(self.traits)} traits, bias={self.bias:.3f})"
@@ -137,15 +148,37 @@ class HumanLikenessScore:
     def with_weights(self, changes: Mapping[str, float]) -> HumanLikenessScore:
         """A copy with some weights replaced; the bias moves so that a person with average ratings scores the same.
 
-        A trait that had a curve counts linearly from then on, with the weight given. The verdict goes: it was learned
-        with the old weights.
+        A trait that had a curve counts linearly from then on, with the weight given. Verdict and length effect go:
+        they were learned with the old weights.
 
         Raises:
             `KeyError`: if a trait id is not part of this score.
         """
         self.traits.positions(changes)
         curves = {i: points for i, points in self.curves.items() if i not in changes}
-        changed = HumanLikenessScore({**self.weights, **changes}, self.bias, self.traits, self.reference, curves)
+        return self._changed({**self.weights, **changes}, curves)
+
+    def saturated(self) -> HumanLikenessScore:
+        """A copy in which no trait adds more than it does anywhere in the range that people show.
+
+        A person is not more of a person for ten emoji; what lies beyond people's range may only cost. What a score
+        says of people hardly changes, so verdict and length effect stay.
+        """
+        curves = {}
+        for i in self.traits.ids:
+            points = self.curves.get(i) or [(x, self.weights[i] * x) for x in _GRID]
+            low, high = self.human_range[i]
+            shown = np.interp(np.linspace(low, high, 33), *zip(*points, strict=True))
+            capped = [(x, min(y, float(shown.max()))) for x, y in points]
+            if capped != points:
+                curves[i] = capped
+        changed = self._changed(self.weights, {**self.curves, **curves})
+        changed.verdict, changed.length_effect = self.verdict, self.length_effect
+        return changed
+
+    def _changed(self, weights: Mapping[str, float], curves: Mapping[str, list]) -> HumanLikenessScore:
+        """A copy that gives a person with average ratings the same log-odds."""
+        changed = HumanLikenessScore(weights, self.bias, self.traits, self.reference, curves, self.human_range)
         person = TraitRatings([[self.reference[i] for i in self.traits.ids]], self.traits)
         changed.bias += float((self.log_odds(person) - changed.log_odds(person))[0])
         return changed
@@ -199,15 +232,17 @@ class HumanLikenessScore:
         counts = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, dtype=float)[keep]
         people = np.average(values[is_human], axis=0, weights=counts[is_human])
         reference = dict(zip(traits.ids, people.tolist(), strict=True))
+        shown = np.quantile(values[is_human], _SHOWN, axis=0).T.tolist()
+        human_range = dict(zip(traits.ids, shown, strict=True))
         if curved:
             heights, bias = _fit_parabolas(values, is_human, counts)
             curves = {
                 i: list(zip(_GRID, row, strict=True)) for i, row in zip(traits.ids, heights.tolist(), strict=True)
             }
             slopes = {i: (points[-1][1] - points[0][1]) / (_GRID[-1] - _GRID[0]) for i, points in curves.items()}
-            return cls(slopes, bias, traits, reference, curves)
+            return cls(slopes, bias, traits, reference, curves, human_range)
         weights, bias = _fit_lines(values, is_human, groups, counts, penalty)
-        return cls(dict(zip(traits.ids, weights.tolist(), strict=True)), bias, traits, reference)
+        return cls(dict(zip(traits.ids, weights.tolist(), strict=True)), bias, traits, reference, None, human_range)
 
     @classmethod
     def from_profile(cls, name: str = "hal_trl") -> HumanLikenessScore:
@@ -240,7 +275,9 @@ class HumanLikenessScore:
             "weights": self.weights,
             "reference": self.reference,
             "curves": self.curves,
+            "human_range": self.human_range,
             "verdict": None if self.verdict is None else self.verdict.to_dict(),
+            "length_effect": None if self.length_effect is None else self.length_effect.points,
             "traits": self.traits.to_list(),
         }
         (folder / FILE_NAME).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -263,8 +300,7 @@ class HumanLikenessScore:
             if not path.is_file():
                 raise FileNotFoundError(
                     f"No {FILE_NAME} in {folder}: save a score there with HumanLikenessScore.save_pretrained, "
-                    f"or choose "
-                    "a shipped one with HumanLikenessScore.from_profile."
+                    "or choose a shipped one with HumanLikenessScore.from_profile."
                 )
         else:
             from huggingface_hub import hf_hub_download
@@ -278,7 +314,9 @@ class HumanLikenessScore:
                 TraitSet.from_list(content["traits"]),
                 content.get("reference"),
                 content.get("curves"),
+                content.get("human_range"),
                 ConformalVerdict.from_dict(content["verdict"]) if content.get("verdict") else None,
+                LengthEffect(content["length_effect"]) if content.get("length_effect") else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a human-likeness score ({error}); save it again.") from error
@@ -291,6 +329,7 @@ def sigmoid(log_odds: np.ndarray) -> np.ndarray:
 
 _GRID = tuple(np.linspace(LIKERT_MIN, LIKERT_MAX, 17).tolist())  # where a parabola is written down
 _IMAGINARY_SPREAD, _IMAGINARY_WEIGHT = 2.0, 0.3
+_SHOWN = (0.01, 0.99)  # shares of people between which a trait is what people show
 
 
 def _fit_lines(

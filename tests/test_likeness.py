@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hal_trl import HL16Q, HL32Q, HumanLikenessScore, Trait, TraitRatings, TraitSet
+from hal_trl.length_effect import LengthEffect
 from hal_trl.likeness import FILE_NAME
 
 
@@ -517,3 +518,43 @@ def test_curves_survive_saving_and_give_way_to_a_weight_of_ones_own(tmp_path):
 def test_a_curve_needs_rising_finite_points(points):
     with pytest.raises(ValueError, match="curve of typos"):
         HumanLikenessScore({"typos": 1.0}, 0.0, curves={"typos": points})
+
+
+def test_beyond_what_people_show_a_trait_adds_nothing_more():
+    score = HumanLikenessScore(
+        {"emoji": 1.0, "slang": -1.0},
+        0.0,
+        curves={"slang": [(1, -3), (3, 2), (5, -3)]},
+        human_range={"emoji": (1, 2.5), "slang": (1.5, 3.5)},
+    )
+    saturated = score.saturated()
+    emoji = TraitRatings([[3.0, x] for x in (1.0, 2.5, 4.0, 5.0)], HL32Q.select(["slang", "emoji"]))
+    assert np.diff(saturated.log_odds(emoji)).tolist() == [1.5, 0.0, 0.0]
+    slang = TraitRatings([[x, 2.0] for x in (1.0, 3.0, 5.0)], HL32Q.select(["slang", "emoji"]))
+    np.testing.assert_allclose(np.diff(saturated.log_odds(slang)), np.diff(score.log_odds(slang)))
+    person = TraitRatings([[3.0, 3.0]], HL32Q.select(["slang", "emoji"]))
+    assert saturated.log_odds(person) == pytest.approx(score.log_odds(person))
+
+
+def test_a_score_knows_which_ratings_people_show():
+    rng = np.random.default_rng(0)
+    is_human, groups = np.arange(200) % 2 == 0, np.arange(200) // 2
+    ratings = rng.uniform(1, 5, (200, 16))
+    score = HumanLikenessScore.fit(ratings, is_human, groups, HL16Q)
+    low, high = np.quantile(ratings[is_human], (0.01, 0.99), axis=0)
+    np.testing.assert_allclose(list(score.human_range.values()), np.column_stack([low, high]))
+
+
+def test_what_length_alone_says_is_kept_with_the_score(tmp_path):
+    rng = np.random.default_rng(0)
+    n_words, is_human = rng.integers(1, 40, 2000), rng.random(2000) < 0.5
+    log_odds = 3 - 0.1 * n_words + is_human + rng.normal(0, 0.1, 2000)
+    effect = LengthEffect.fit(log_odds, is_human, n_words)
+    left = log_odds - effect(n_words)
+    assert abs(np.corrcoef(left, n_words)[0, 1]) < 0.1 < abs(np.corrcoef(log_odds, n_words)[0, 1])
+    assert effect(n_words[is_human]).mean() == pytest.approx(0, abs=1e-9)
+    score = HumanLikenessScore.from_profile("corrected")
+    score.length_effect = effect
+    score.save_pretrained(tmp_path)
+    again = HumanLikenessScore.from_pretrained(tmp_path)
+    assert again.length_effect.points == effect.points and again.human_range == score.human_range

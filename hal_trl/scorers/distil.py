@@ -93,8 +93,7 @@ def _fit_all(rows: Rows, encoded: EncodedRows | None, use: np.ndarray, seed: int
         if encoded is None:
             return {MINI: fit(rows, best, readings, use, seed + 2, bar)}
         fitted = {MINILM: fit(rows, best, readings, use, seed + 2, bar)}
-        del best
-        small = Features(rows, use, encoded, inside=False)
+        small = Features(rows, use, encoded, inside=False, sibling=best)
         return {MINI: fit(rows, small, readings, use, seed + 2, bar), **fitted}
 
 

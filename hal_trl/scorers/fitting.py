@@ -6,6 +6,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..conformal import ConformalVerdict
+from ..length_effect import LengthEffect
 from ..likeness import HumanLikenessScore
 from ..traits import TraitRatings
 from .equating import Equating
@@ -105,7 +106,10 @@ def fit_score(rows: Rows, ratings: np.ndarray, model: HALTraitModel) -> HumanLik
         sample_weight=np.where(rows.is_reply, _REPLY_WEIGHT, np.where(rows.is_dialogue, 1.0, _EXTRA_WEIGHT))[part],
         curved=True,
     )
-    known = ~np.isnan(np.asarray(named)).any(axis=1)
-    log_odds = score.log_odds(named)[known]
-    score.verdict = ConformalVerdict.fit(log_odds, rows.is_human[part][known], rows.n_words[part][known])
+    log_odds, is_human, n_words = score.log_odds(named), rows.is_human[part], rows.n_words[part]
+    known = ~np.isnan(log_odds)
+    score.verdict = ConformalVerdict.fit(log_odds[known], is_human[known], n_words[known])
+    reply = known & rows.is_reply[part]
+    if reply.any():
+        score.length_effect = LengthEffect.fit(log_odds[reply], is_human[reply], n_words[reply])
     return score

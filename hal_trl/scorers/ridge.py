@@ -72,18 +72,32 @@ class Features:
     Frequencies, spreads and centres come from the rows `use`; ratings and labels play no part.
     """
 
-    def __init__(self, rows: Rows, use: np.ndarray, encoded: EncodedRows | None, inside: bool):
-        """`inside`: the encoder goes into the model; otherwise only its word vectors do, as a table."""
+    def __init__(
+        self,
+        rows: Rows,
+        use: np.ndarray,
+        encoded: EncodedRows | None,
+        inside: bool,
+        sibling: Features | None = None,
+    ):
+        """`inside`: the encoder goes into the model; otherwise only its word vectors do, as a table.
+
+        `sibling`: features of the same rows and the same `use`; what does not depend on the encoder is taken from it.
+        """
         known = np.flatnonzero(use)
         self.model = _blank_model(encoded, inside, n_centers=min(_CENTERS, len(known) // 4))
         inputs = self.model.featurize(rows.dialogues, encoded.states if inside else None)
         self._set_statistics(inputs, known)
         inputs = self.model.featurize(rows.dialogues, encoded.states if inside else None)
         config, n = self.model.config, len(rows)
-        ngrams = _matrix(inputs.reply, (n, config.n_buckets))
-        ngrams = ngrams + config.context_scale * _matrix(inputs.context, (n, config.n_buckets))
-        style = sparse.csr_matrix(self.model.standardize(inputs.style).numpy())
-        self.sparse = sparse.hstack([ngrams, style]).tocsr().astype(np.float32)
+        if sibling is None:
+            ngrams = _matrix(inputs.reply, (n, config.n_buckets))
+            ngrams = ngrams + config.context_scale * _matrix(inputs.context, (n, config.n_buckets))
+            style = sparse.csr_matrix(self.model.standardize(inputs.style).numpy())
+            self.sparse = sparse.hstack([ngrams, style]).tocsr().astype(np.float32)
+            self._sparse_products = _products(self.sparse)
+        else:
+            self.sparse, self._sparse_products = sibling.sparse, sibling._sparse_products
         self.dense, self._fold = np.zeros((n, 0), dtype=np.float32), np.zeros((0, 0), dtype=np.float32)
         if config.n_word_buckets:
             vectors = _vectors_by_bucket(encoded, config.n_word_buckets)
@@ -96,7 +110,7 @@ class Features:
             whiten = (directions / np.sqrt(np.maximum(values, 1e-4))).astype(np.float32)
             self.dense = np.hstack([self.dense, near @ whiten * _CENTER_SHARE**0.5])
             self._fold = whiten * _CENTER_SHARE**0.5
-        self.kernel = self._kernel()
+        self.kernel = self._sparse_products + self.dense @ self.dense.T
 
     def _set_statistics(self, inputs, known: np.ndarray) -> None:
         """Inverse document frequencies and the spread of the surface statistics."""
@@ -126,23 +140,6 @@ class Features:
         means = MiniBatchKMeans(n_centers, n_init=1, max_iter=5, batch_size=2048, random_state=0).fit(points.numpy())
         self.model.centers.copy_(torch.from_numpy(means.cluster_centers_))
         self.model.round_weights()
-
-    def _kernel(self) -> np.ndarray:
-        rows = self.sparse
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-            matrix = torch.sparse_csr_tensor(
-                torch.from_numpy(rows.indptr.astype(np.int64)),
-                torch.from_numpy(rows.indices.astype(np.int64)),
-                torch.from_numpy(rows.data),
-                size=rows.shape,
-                check_invariants=False,
-            )
-        kernel = self.dense @ self.dense.T
-        for start in range(0, rows.shape[0], _BLOCK):
-            block = torch.from_numpy(rows[start : start + _BLOCK].toarray()).T.contiguous()
-            kernel[:, start : start + _BLOCK] += (matrix @ block).numpy()
-        return kernel
 
     def ridge(self, train: np.ndarray, targets: np.ndarray, alpha: float | np.ndarray) -> Readout:
         """Fit `targets` (of the rows `train`); a row's `alpha` is large where it should count little."""
@@ -205,6 +202,26 @@ def _blank_model(encoded: EncodedRows | None, inside: bool, n_centers: int) -> H
 def _matrix(text: SparseText, shape: tuple[int, int]) -> sparse.csr_matrix:
     ends = np.append(text.offset.numpy(), len(text.bucket))
     return sparse.csr_matrix((text.weight.numpy(), text.bucket.numpy(), ends), shape=shape)
+
+
+def _products(rows: sparse.csr_matrix) -> np.ndarray:
+    """Inner products of all rows, shape `(n, n)`."""
+    products = np.empty((rows.shape[0],) * 2, dtype=np.float32)
+    for start in range(0, rows.shape[0], _BLOCK):
+        block = slice(start, start + _BLOCK)
+        below = rows[start:]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            below = torch.sparse_csr_tensor(
+                torch.from_numpy(below.indptr.astype(np.int64)),
+                torch.from_numpy(below.indices.astype(np.int64)),
+                torch.from_numpy(below.data),
+                size=below.shape,
+                check_invariants=False,
+            )
+        products[start:, block] = (below @ torch.from_numpy(rows[block].toarray()).T.contiguous()).numpy()
+        products[block, start:] = products[start:, block].T
+    return products
 
 
 def _vectors_by_bucket(encoded: EncodedRows, n_buckets: int) -> np.ndarray:

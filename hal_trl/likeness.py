@@ -380,9 +380,14 @@ def _fit_parabolas(values: np.ndarray, is_human: np.ndarray, counts: np.ndarray)
         np.append(is_human, np.zeros(n, dtype=bool)),
         sample_weight=np.append(counts, np.full(n, _IMAGINARY_WEIGHT * weight.sum() / n)),
     )
-    real = model.decision_function(basis(values))[:, None]
-    calibration = LogisticRegression(C=1e6).fit(real, is_human, sample_weight=counts)
-    slope = float(calibration.coef_[0, 0])
+    real = model.decision_function(basis(values))
+    scale = real.std() + 1e-9
+    # "If half of all texts are by people": both kinds count alike here, however many rows there are of each.
+    balanced = np.where(is_human, counts / counts[is_human].sum(), counts / counts[~is_human].sum())
+    # In units of the spread a weak penalty only matters where the rows can be told apart without a mistake.
+    calibration = LogisticRegression(C=10.0, max_iter=2000)
+    calibration.fit(real[:, None] / scale, is_human, sample_weight=balanced * len(counts) / 2)
+    slope = float(calibration.coef_[0, 0]) / scale
     linear, square = np.split(model.coef_.ravel() * slope, 2)
     z = (np.array(_GRID)[None, :] - mean[:, None]) / spread[:, None]
     bias = float(calibration.intercept_[0]) + slope * float(model.intercept_[0])

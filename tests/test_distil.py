@@ -136,7 +136,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_ends_the_same(games_fil
     from hal_trl.scorers import distil as module
 
     whole = distil(games_file, tmp_path / "whole")
-    fitted, real = [], module._fit_all
+    fitted, real = [], module._learn_all
 
     def interrupted(*arguments):
         fitted.append(1)
@@ -144,7 +144,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_ends_the_same(games_fil
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(module, "_fit_all", interrupted)
+    monkeypatch.setattr(module, "_learn_all", interrupted)
     with pytest.raises(KeyboardInterrupt):
         distil(games_file, tmp_path / "parts")
     again = distil(games_file, tmp_path / "parts")
@@ -154,6 +154,25 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_ends_the_same(games_fil
         figures.pop("speed")
     assert again == whole
     assert [path.name for path in (tmp_path / "parts").iterdir()] == [MINI]
+
+
+def test_a_model_rates_as_its_readouts_read_when_they_were_measured(games_file, tiny_encoder):
+    from hal_trl.scorers.distil import _learn_all
+    from hal_trl.scorers.fitting import calibrate, read
+    from hal_trl.scorers.ridge import EncodedRows
+    from hal_trl.scorers.rows import Rows
+
+    rows = Rows(load_games(games_file))
+    everything = np.ones(len(rows), dtype=bool)
+    for features, learned in _learn_all(rows, EncodedRows.of(rows, str(tiny_encoder)), everything, seed=0).values():
+        part = np.arange(len(rows))
+        equating, _ = calibrate(rows, learned.held_out, everything)
+        measured = equating(read(rows, features, learned.of_dialogue, learned.of_reply, part), rows.n_turns[part] == 1)
+        model = features.model_with(learned.of_dialogue, learned.of_reply)
+        equating.put_into(model)
+        # Weights are stored in half precision; a steep part of a curve makes more of that.
+        np.testing.assert_allclose(model.score(rows.dialogues), measured, atol=0.15)
+        assert np.abs(np.asarray(model.score(rows.dialogues)) - measured).mean() < 0.01
 
 
 @pytest.mark.parametrize("files", [[], ["config.json"], ["config.json", "tokenizer.json", "tokenizer_config.json"]])
@@ -251,7 +270,7 @@ def test_the_language_model_of_a_guard_survives_saving(games_file, tmp_path):
 @pytest.mark.slow
 def test_one_fold_of_the_protocol_reaches_what_the_evaluation_says(minilm):
     """One of the folds that `make train` measures, without contrast replies and visits (three minutes)."""
-    from hal_trl.scorers.distil import _fit_all, _predict
+    from hal_trl.scorers.distil import _predict, _readings
     from hal_trl.scorers.evaluate import splits_of, told_apart, trait_spearman
     from hal_trl.scorers.ridge import EncodedRows
     from hal_trl.scorers.rows import Rows
@@ -260,8 +279,8 @@ def test_one_fold_of_the_protocol_reaches_what_the_evaluation_says(minilm):
     encoded, split = EncodedRows.of(rows, minilm), next(splits_of(rows))
     test = np.flatnonzero(split.test)
     rated = (rows.is_dialogue & rows.rated)[test]
-    for name, model in _fit_all(rows, encoded, split.train, seed=0).items():
-        prediction = _predict(model, rows, encoded, test)
+    for name, arrays in _readings(rows, encoded, split, seed=0).items():
+        prediction = _predict(rows, split, *arrays)
         spearman = trait_spearman(prediction.ratings[rated], rows.teacher[test][rated])[HL32Q.positions(HL16Q.ids)]
         assert spearman.mean() > {MINI: 0.66, MINILM: 0.69}[name]
         for part, least in ((rows.is_dialogue, 0.93), (rows.is_reply, 0.88)):

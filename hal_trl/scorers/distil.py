@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..traits import HL32Q, TraitRatings
 from .evaluate import Prediction, Split, figures, run_protocol, speed, verdicts_of
-from .fitting import first_reading, fit
+from .fitting import Learned, calibrate, first_reading, learn, read
 from .games import load_contrast, load_games, load_visits
 from .references import reference_rows
 from .ridge import EncodedRows, Features
 from .rows import N_FOLDS, Rows
-from .trait_model import HALTraitModel
 
 
 MINI, MINILM = "hal-traits-mini", "hal-traits-minilm"
-_RECIPE = 1  # raise it when a change of the training makes kept splits worthless
+_RECIPE = 2  # raise it when a change of the training makes kept splits worthless
 
 
 def distil(
@@ -62,13 +62,18 @@ def distil(
     names = (MINI,) if encoded is None else (MINI, MINILM)
 
     def candidate(split: Split) -> dict[str, Prediction]:
-        test = np.flatnonzero(split.test)
-        models = _fit_all(rows, encoded, split.train, seed)
-        return {name: _predict(model, rows, encoded, test) for name, model in models.items()}
+        # Readings take minutes and are kept; what is made of them takes seconds.
+        path = unfinished / f"readings-{split.kind}-{split.name}.npz"
+        readings = _kept_arrays(path, lambda: _readings(rows, encoded, split, seed))
+        return {name: _predict(rows, split, *arrays) for name, arrays in readings.items()}
 
-    predictions = run_protocol(rows, candidate, names, seed, unfinished, "cross-validation")
+    predictions = run_protocol(rows, candidate, names, seed, title="cross-validation")
     evaluations = {}
-    for name, model in _fit_all(rows, encoded, np.ones(len(rows), dtype=bool), seed).items():
+    everything = np.ones(len(rows), dtype=bool)
+    for name, (features, learned) in _learn_all(rows, encoded, everything, seed).items():
+        model = features.model_with(learned.of_dialogue, learned.of_reply)
+        equating, model.likeness = calibrate(rows, learned.held_out, everything)
+        equating.put_into(model)
         model.evaluation = {
             **figures(rows, predictions[name], seed),
             "data_sha256": sources[0],
@@ -83,7 +88,9 @@ def distil(
     return evaluations
 
 
-def _fit_all(rows: Rows, encoded: EncodedRows | None, use: np.ndarray, seed: int) -> dict[str, HALTraitModel]:
+def _learn_all(
+    rows: Rows, encoded: EncodedRows | None, use: np.ndarray, seed: int
+) -> dict[str, tuple[Features, Learned]]:
     """Every scorer, from the rows `use` alone."""
     steps = (N_FOLDS + 1) * (1 if encoded is None else 2) + N_FOLDS
     with tqdm(total=steps, desc="fit", unit="fit", leave=False) as bar:
@@ -91,18 +98,32 @@ def _fit_all(rows: Rows, encoded: EncodedRows | None, use: np.ndarray, seed: int
         best = Features(rows, use, encoded, inside=encoded is not None)
         readings = first_reading(rows, best, use, seed + 1, bar)
         if encoded is None:
-            return {MINI: fit(rows, best, readings, use, seed + 2, bar)}
-        fitted = {MINILM: fit(rows, best, readings, use, seed + 2, bar)}
+            return {MINI: (best, learn(rows, best, readings, use, seed + 2, bar))}
         small = Features(rows, use, encoded, inside=False, sibling=best)
-        return {MINI: fit(rows, small, readings, use, seed + 2, bar), **fitted}
+        return {
+            name: (features, learn(rows, features, readings, use, seed + 2, bar))
+            for name, features in ((MINI, small), (MINILM, best))
+        }
 
 
-def _predict(model: HALTraitModel, rows: Rows, encoded: EncodedRows | None, test: np.ndarray) -> Prediction:
-    """What a fitted scorer says of the rows `test`, computed as a user's would."""
-    inside = None if model.encoder is None else encoded.states[test]
-    ratings = model.score([rows.dialogues[i] for i in test], states=inside)
-    log_odds = model.likeness.log_odds(ratings)
-    return Prediction(np.asarray(ratings), log_odds, verdicts_of(model.likeness.verdict, rows, test, log_odds))
+def _readings(
+    rows: Rows, encoded: EncodedRows | None, split: Split, seed: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What every scorer reads: held-out readings of the training rows, and those of the test rows."""
+    test = np.flatnonzero(split.test)
+    return {
+        name: (learned.held_out, read(rows, features, learned.of_dialogue, learned.of_reply, test))
+        for name, (features, learned) in _learn_all(rows, encoded, split.train, seed).items()
+    }
+
+
+def _predict(rows: Rows, split: Split, held_out: np.ndarray, readings: np.ndarray) -> Prediction:
+    """What a scorer with these readings says of the test rows; equating and score know the training rows alone."""
+    test = np.flatnonzero(split.test)
+    equating, score = calibrate(rows, held_out, split.train)
+    ratings = equating(readings, rows.n_turns[test] == 1)
+    log_odds = score.log_odds(TraitRatings(ratings, HL32Q))
+    return Prediction(ratings, log_odds, verdicts_of(score.verdict, rows, test, log_odds))
 
 
 def _sha256(path: str | Path) -> str:
@@ -116,3 +137,15 @@ def _kept(path: Path, make) -> list[dict[str, object]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content), encoding="utf-8")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _kept_arrays(path: Path, make) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Pairs of arrays by name, kept in a file, made and written if it is not there."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft.npz")  # an interrupted write must not look like a finished one
+        np.savez(draft, **{f"{name}/{i}": pair[i] for name, pair in make().items() for i in (0, 1)})
+        draft.replace(path)
+    with np.load(path, allow_pickle=False) as arrays:
+        names = dict.fromkeys(key.rpartition("/")[0] for key in arrays)
+        return {name: (arrays[f"{name}/0"], arrays[f"{name}/1"]) for name in names}

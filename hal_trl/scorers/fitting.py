@@ -1,6 +1,8 @@
-"""Fit a trait model and its score to training rows: ratings first, then the label where ratings are silent."""
+"""Fit readouts and a score to training rows: ratings first, then the label where ratings are silent."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -8,11 +10,10 @@ from tqdm.auto import tqdm
 from ..conformal import ConformalVerdict
 from ..length_effect import LengthEffect
 from ..likeness import HumanLikenessScore
-from ..traits import TraitRatings
+from ..traits import HL32Q, TraitRatings
 from .equating import Equating
-from .ridge import Features
+from .ridge import Features, Readout
 from .rows import N_FOLDS, Rows, folds_of
-from .trait_model import HALTraitModel
 
 
 # Chosen on the same cross-validation that is reported, among a handful of values; the figures hardly move around them.
@@ -63,28 +64,50 @@ def guided_targets(rows: Rows, readings: np.ndarray, use: np.ndarray, strength: 
     return targets
 
 
-def fit(rows: Rows, features: Features, readings: np.ndarray, use: np.ndarray, seed: int, bar: tqdm) -> HALTraitModel:
-    """Trait model with its equating and its score, from the rows `use`; `readings` as from [`first_reading`].
+@dataclass(frozen=True)
+class Learned:
+    """Two readouts, of dialogues and of single replies, and what they read.
 
-    The equating and the score are fitted on ratings that are themselves held out.
+    Args:
+        of_dialogue ([`Readout`]), of_reply ([`Readout`]): Fitted on all rows given.
+        held_out (`np.ndarray` of shape `(n, 32)`): Readings of each of these rows by readouts that have not seen its
+            group; `nan` for other rows.
     """
+
+    of_dialogue: Readout
+    of_reply: Readout
+    held_out: np.ndarray
+
+
+def learn(rows: Rows, features: Features, readings: np.ndarray, use: np.ndarray, seed: int, bar: tqdm) -> Learned:
+    """Fit the readouts to the rows `use`; `readings` as from [`first_reading`]."""
     strength = _GUIDANCE if features.model.encoder is None else _GUIDANCE_ENCODER
     targets, fold = guided_targets(rows, readings, use, strength), folds_of(rows.group, seed)
     held_out = np.full(targets.shape, np.nan)
     for k in range(N_FOLDS):
         test = np.flatnonzero(use & (fold == k))
-        of_dialogue, of_reply = _readouts(rows, features, targets, use & (fold != k))
-        single = (1.0 / rows.n_turns[test])[:, None]
-        held_out[test] = single * features.read(of_reply, test) + (1 - single) * features.read(of_dialogue, test)
+        held_out[test] = read(rows, features, *_readouts(rows, features, targets, use & (fold != k)), test)
         bar.update()
-    model = features.model_with(*_readouts(rows, features, targets, use))
-    rated = use & rows.is_dialogue & rows.rated
-    equating = Equating.fit(held_out[rated], rows.teacher[rated], rows.group[rated])
-    equating.put_into(model)
-    held_out[use] = equating(held_out[use])
-    model.likeness = fit_score(rows, held_out, model)
+    learned = Learned(*_readouts(rows, features, targets, use), held_out)
     bar.update()
-    return model
+    return learned
+
+
+def read(rows: Rows, features: Features, of_dialogue: Readout, of_reply: Readout, part: np.ndarray) -> np.ndarray:
+    """Readings of the rows `part` (row numbers), shape `(len(part), 32)`, blended as the model blends them."""
+    single = (1.0 / rows.n_turns[part])[:, None]
+    return single * features.read(of_reply, part) + (1 - single) * features.read(of_dialogue, part)
+
+
+def calibrate(rows: Rows, held_out: np.ndarray, use: np.ndarray) -> tuple[Equating, HumanLikenessScore]:
+    """The equating of held-out readings of the rows `use`, and the score on the ratings that come of it."""
+    rated, single = use & rows.is_dialogue & rows.rated, rows.n_turns == 1
+    equating = Equating.fit(
+        held_out[rated], rows.teacher[rated], rows.group[rated], held_out[use & single & ~rows.is_visit]
+    )
+    ratings = held_out.copy()
+    ratings[use] = equating(held_out[use], single[use])
+    return equating, fit_score(rows, ratings)
 
 
 def _readouts(rows: Rows, features: Features, targets: np.ndarray, use: np.ndarray) -> tuple:
@@ -94,15 +117,15 @@ def _readouts(rows: Rows, features: Features, targets: np.ndarray, use: np.ndarr
     return features.ridge(whole, targets[whole], alpha), features.ridge(single, targets[single], _ALPHA_REPLY)
 
 
-def fit_score(rows: Rows, ratings: np.ndarray, model: HALTraitModel) -> HumanLikenessScore:
+def fit_score(rows: Rows, ratings: np.ndarray) -> HumanLikenessScore:
     """The `hal_trl` profile: human against AI on held-out ratings of dialogues, replies and contrast replies."""
     part = ~rows.is_visit
-    named = TraitRatings(ratings[part], model.traits)
+    named = TraitRatings(ratings[part], HL32Q)
     score = HumanLikenessScore.fit(
         named,
         rows.is_human[part],
         rows.group[part],
-        model.traits,
+        HL32Q,
         sample_weight=np.where(rows.is_reply, _REPLY_WEIGHT, np.where(rows.is_dialogue, 1.0, _EXTRA_WEIGHT))[part],
         curved=True,
     )

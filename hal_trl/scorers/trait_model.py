@@ -34,7 +34,7 @@ _PUSH_ARGUMENTS = ("repo_id", "private", "token", "revision", "commit_message", 
 
 
 WORD_FIELD = "word"
-_EQUATING_POINTS = 33
+EQUATING_POINTS = 33
 
 
 class SparseText(NamedTuple):
@@ -74,8 +74,9 @@ class HALTraitModel(PreTrainedModel):
     dialogue and one reply out of it look different (length, variety, how much can show at all), and trainers score
     single replies.
 
-    What is read goes through one rising curve per trait that gives ratings the spread the teacher's have
-    (equipercentile equating): least squares alone would rate all near the average.
+    On some traits what is read of a dialogue goes through a rising curve that gives ratings the spread the teacher's
+    have (equipercentile equating): least squares alone would rate all near the average. Single replies go through a
+    straight line instead, in which no difference is lost.
 
     A scorer carries the score that was fitted on its ratings and the figures it reached, and saves, loads and
     publishes them with its weights: `likeness` ([`HumanLikenessScore`], `None` on a new model) and `evaluation`
@@ -108,9 +109,10 @@ class HALTraitModel(PreTrainedModel):
         self.register_buffer("context_idf", torch.ones(config.n_buckets))
         self.register_buffer("style_mean", torch.zeros(n_style))
         self.register_buffer("style_scale", torch.ones(n_style))
-        likert = torch.linspace(LIKERT_MIN, LIKERT_MAX, _EQUATING_POINTS).repeat(n_traits, 1)
+        likert = torch.linspace(LIKERT_MIN, LIKERT_MAX, EQUATING_POINTS).repeat(n_traits, 1)
         self.register_buffer("equate_from", likert.clone())
         self.register_buffer("equate_to", likert)
+        self.register_buffer("equate_line", torch.stack([torch.ones(n_traits), torch.zeros(n_traits)]))
         if config.n_word_buckets:
             self.word_table = nn.Parameter(torch.zeros(config.n_word_buckets, 2 * n_traits))
             self.register_buffer("word_idf", torch.ones(config.n_word_buckets))
@@ -199,16 +201,20 @@ class HALTraitModel(PreTrainedModel):
             both = both + self.near_centers(states) @ self.center_weight
         of_dialogue, of_reply = both.chunk(2, dim=1)
         single = 1.0 / turns[:, None]
-        return self.equate(single * of_reply + (1.0 - single) * of_dialogue)
+        return self.equate(single * of_reply + (1.0 - single) * of_dialogue, turns == 1)
 
-    def equate(self, readings: torch.Tensor) -> torch.Tensor:
-        """Ratings for what was read off, shape `(n, len(traits))`: straight from point to point, flat at the ends."""
+    def equate(self, readings: torch.Tensor, is_single: torch.Tensor) -> torch.Tensor:
+        """Ratings for what was read off, shape `(n, len(traits))`; `is_single` of shape `(n,)` marks replies.
+
+        The curves for dialogues run straight from point to point and are flat outside.
+        """
         columns = readings.T.contiguous()
-        right = torch.searchsorted(self.equate_from, columns).clamp(1, _EQUATING_POINTS - 1)
+        right = torch.searchsorted(self.equate_from, columns).clamp(1, EQUATING_POINTS - 1)
         x0, x1 = self.equate_from.gather(1, right - 1), self.equate_from.gather(1, right)
         y0, y1 = self.equate_to.gather(1, right - 1), self.equate_to.gather(1, right)
         share = ((columns - x0) / (x1 - x0).clamp_min(1e-6)).clamp(0, 1)
-        return (y0 + share * (y1 - y0)).clamp(LIKERT_MIN, LIKERT_MAX).T
+        straight = self.equate_line[0] * readings + self.equate_line[1]
+        return torch.where(is_single[:, None], straight, (y0 + share * (y1 - y0)).T).clamp(LIKERT_MIN, LIKERT_MAX)
 
     @torch.inference_mode()
     def score(self, dialogues: Sequence[Dialogue], states: torch.Tensor | None = None) -> TraitRatings:

@@ -328,7 +328,7 @@ def sigmoid(log_odds: np.ndarray) -> np.ndarray:
 
 
 _GRID = tuple(np.linspace(LIKERT_MIN, LIKERT_MAX, 17).tolist())  # where a parabola is written down
-_IMAGINARY_SPREAD, _IMAGINARY_WEIGHT = 2.0, 0.3
+_IMAGINARY_SPREAD, _IMAGINARY_WEIGHT = 2.0, 0.15
 _SHOWN = (0.01, 0.99)  # shares of people between which a trait is what people show
 
 

@@ -138,6 +138,31 @@ def fit_guards(
 
 
 @app.command()
+def audit(
+    reward: Annotated[
+        str, typer.Argument(help="Dotted name of a reward function, such as my.module.reward.")
+    ] = "hal_trl.rewards.human_likeness_reward",
+    output: Annotated[Path, typer.Option(help="Folder for audit.json and audit.png.")] = Path("runs/audit"),
+    text: Annotated[bool, typer.Option("--text", help="Pass plain strings instead of chat messages.")] = False,
+    overall: Annotated[float, typer.Option(min=0, max=1, help="Share of pairs required on average.")] = 0.97,
+    each: Annotated[float, typer.Option(min=0, max=1, help="Share of pairs required for every attack.")] = 0.9,
+    seed: Annotated[int, typer.Option(help="Seed of the attacks.")] = 0,
+) -> None:
+    """Attack a reward function with replies no person would send; end with error code 2 if something gets through."""
+    import sys
+
+    from .rewards.audit import audit, import_reward
+
+    with _readable_errors():
+        sys.path.insert(0, "")  # a console script does not see the folder it is called in
+        report = audit(import_reward(reward), format="text" if text else "chat", seed=seed, overall=overall, each=each)
+        report.save(output)
+        print(report)
+        if not report.passed:
+            raise typer.Exit(2)
+
+
+@app.command()
 def card(
     folder: Annotated[Path, typer.Argument(help="Folder of a trait scorer, as hal-trl distil writes it.")],
     output: Annotated[Path | None, typer.Option(help="File to write. Default: README.md in the folder.")] = None,

@@ -37,6 +37,8 @@ class Dialogue:
         start (`int`, *optional*, defaults to `0`):
             Turns before this one are context only, even those of `target`. A completion is rated in the light of the
             prompt, not together with earlier assistant turns.
+        instructions (`str`, *optional*, defaults to `""`):
+            What system and developer messages said. Nobody in the conversation says it, so it is not rated.
 
     Example:
         ```python
@@ -51,6 +53,7 @@ class Dialogue:
     turns: tuple[Turn, ...]
     target: str
     start: int = 0
+    instructions: str = ""
 
     @property
     def target_texts(self) -> tuple[str, ...]:
@@ -65,7 +68,7 @@ class Dialogue:
     def target_replies(self) -> list[Dialogue]:
         """Each non-empty turn of the target as a dialogue of its own, with all that was said before as context."""
         return [
-            Dialogue(self.turns[: i + 1], self.target, start=i)
+            Dialogue(self.turns[: i + 1], self.target, i, self.instructions)
             for i, turn in enumerate(self.turns)
             if i >= self.start and turn.speaker == self.target and turn.text.strip()
         ]
@@ -119,7 +122,7 @@ class Dialogue:
     def from_messages(cls, messages: Sequence[Message], target: str = "assistant") -> Dialogue:
         """Read chat messages (`{"role": ..., "content": ...}`); content may be text or a list of content parts.
 
-        System, developer and tool messages are left out: nobody in the conversation says them.
+        System and developer messages become `instructions`, tool messages are left out: nobody says them.
 
         Raises:
             `ValueError`: if no message has the role `target`.
@@ -128,7 +131,7 @@ class Dialogue:
         if not any(turn.speaker == target for turn in turns):
             roles = sorted({str(message.get("role")) for message in messages})
             raise ValueError(f"No message with role {target!r}; the roles are {roles}. Pass one of them as target=.")
-        return cls(turns, target)
+        return cls(turns, target, instructions=_instructions(messages))
 
     @classmethod
     def from_completion(cls, prompt: str | Sequence[Message], completion: str | Sequence[Message]) -> Dialogue:
@@ -142,8 +145,9 @@ class Dialogue:
         """
         if isinstance(prompt, str):
             context: tuple[Turn, ...] = (Turn("user", prompt),)
+            instructions = ""
         else:
-            context = _turns(prompt or ())
+            context, instructions = _turns(prompt or ()), _instructions(prompt or ())
         if completion is None:
             raise NoReplyError("The completion is None.")
         if isinstance(completion, str):
@@ -155,7 +159,7 @@ class Dialogue:
         spoken = tuple(Turn("assistant", strip_reasoning(turn.text)) for turn in replies)
         # A tool-using completion says several things; what was only thought or passed to a tool is empty by now.
         spoken = tuple(turn for turn in spoken if turn.text.strip()) or spoken[-1:]
-        return cls(context + spoken, "assistant", start=len(context))
+        return cls(context + spoken, "assistant", len(context), instructions)
 
 
 def strip_reasoning(text: str) -> str:
@@ -170,6 +174,11 @@ def strip_reasoning(text: str) -> str:
     if "<think>" in text:
         raise NoReplyError("The completion ends inside an unfinished <think> block; raise max_completion_length.")
     return text.strip()
+
+
+def _instructions(messages: Iterable[Message]) -> str:
+    texts = [_text(message.get("content")) for message in messages if message.get("role") in ("system", "developer")]
+    return "\n".join(text for text in texts if text)
 
 
 def _turns(messages: Iterable[Message]) -> tuple[Turn, ...]:

@@ -158,6 +158,22 @@ class HumanLikenessScore:
         curves = {i: points for i, points in self.curves.items() if i not in changes}
         return self._changed({**self.weights, **changes}, curves)
 
+    def with_targets(self, targets: Mapping[str, float]) -> HumanLikenessScore:
+        """A copy in which some traits add `-(rating - target)^2` (nats): best at the target, worse on both sides.
+
+        Verdict and length effect go: they were learned with the old curves.
+
+        Raises:
+            `KeyError`: if a trait id is not part of this score.
+            `ValueError`: if a target is not a rating from 1 to 5.
+        """
+        self.traits.positions(targets)
+        outside = {i: target for i, target in targets.items() if not LIKERT_MIN <= target <= LIKERT_MAX}
+        if outside:
+            raise ValueError(f"A target is a rating from 1 to 5; got {outside}.")
+        peaks = {i: [(x, -((x - t) ** 2)) for x in sorted({*_GRID, float(t)})] for i, t in targets.items()}
+        return self._changed(self.weights, {**self.curves, **peaks})
+
     def saturated(self) -> HumanLikenessScore:
         """A copy in which no trait adds more than it does anywhere in the range that people show.
 

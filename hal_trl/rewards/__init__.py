@@ -6,18 +6,36 @@
 
 from typing import Any
 
-from .guards import CannedGuard, EmptyGuard, Guard, LanguageGuard, LengthGuard, RepetitionGuard, default_guards
+from .guards import (
+    BoilerplateGuard,
+    CannedGuard,
+    EchoGuard,
+    EmptyGuard,
+    Guard,
+    HonestyGuard,
+    LanguageGuard,
+    LengthGuard,
+    MarkupGuard,
+    RaterGuard,
+    RepetitionGuard,
+    default_guards,
+)
 from .hal_reward import HALReward, HALRewardFunction
 
 
 __all__ = [
+    "BoilerplateGuard",
     "CannedGuard",
+    "EchoGuard",
     "EmptyGuard",
     "Guard",
     "HALReward",
     "HALRewardFunction",
+    "HonestyGuard",
     "LanguageGuard",
     "LengthGuard",
+    "MarkupGuard",
+    "RaterGuard",
     "RepetitionGuard",
     "default_guards",
     "human_likeness_reward",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,12 +14,18 @@ import pandas as pd
 from ..dialogue import Dialogue, NoReplyError
 from ..likeness import BUNDLED_SCORER, HumanLikenessScore, sigmoid
 from ..scorers import HALTraitModel, TraitScorer
-from ..traits import TraitRatings
+from ..traits import TraitRatings, TraitSet
 from .guards import Guard, default_guards
+from .processes import gather
 
+
+logger = logging.getLogger(__name__)
+
+Output = Literal["bounded", "probability", "log_odds"]
 
 _TEMPERATURE = 3.0
-_SILENT_LIMIT = 512
+_PENALTY_NATS = 10.0
+_WATCHED = 512
 
 
 class HALReward:
@@ -25,8 +33,9 @@ class HALReward:
 
     `reward = max(0, sigmoid(log_odds / 3) - sum of guard penalties)`, in 0-1. Dividing by 3 keeps the slope alive far
     from the decision boundary, where an untrained model's replies lie; the bounds keep one odd reply from outweighing
-    a group. A reply that cannot be read at all (no text, only tool messages, reasoning that never ended) gets `None`:
-    TRL leaves it out. An empty text is a reply, and earns 0.
+    a group. No trait adds more than it does within the range that people show. A reply that cannot be read at all (no
+    text, only tool messages, reasoning that never ended) gets `None`: TRL leaves it out. An empty text is a reply, and
+    earns 0.
 
     Works with `GRPOTrainer` and `RLOOTrainer` and wherever TRL takes a reward function; needs no network, no GPU and
     no key. It is a plain, picklable callable. Every hook TRL may or may not pass is optional.
@@ -37,14 +46,26 @@ class HALReward:
         likeness ([`HumanLikenessScore`], *optional*, defaults to the score that the scorer carries):
             Turns ratings into log-odds. Required with a scorer that carries none.
         guards (`Sequence[Guard]`, *optional*, defaults to [`~hal_trl.rewards.guards.default_guards`]):
-            Penalties; `[]` for none.
+            Penalties; `[]` for none. Without the `HonestyGuard` a policy may learn to deny that it is an AI.
         trait_weights (`Mapping[str, float]`, *optional*):
-            Weights to replace, by trait id: `{"typos": 0}` neither rewards nor punishes typos.
+            Weights to replace, by trait id or by group: `{"typos": 0}` neither rewards nor punishes typos,
+            `{"casual style": 0}` nothing in that group.
+        trait_targets (`Mapping[str, float]`, *optional*):
+            Ratings to move traits *to*: `{"brevity": 3.5}` adds `-(rating - 3.5)^2` in place of what brevity counts.
+        length_neutral (`bool`, *optional*, defaults to `False`):
+            Take off the log-odds what the length of a reply alone adds ([`~hal_trl.length_effect.LengthEffect`]).
+        output (`str`, *optional*, defaults to `"bounded"`):
+            `"probability"` is `max(0, sigmoid(log_odds) - penalties)`; `"log_odds"`, unbounded, is
+            `log_odds - 10 * penalties`, and no more than -10 for what a guard forbids.
+        standardize (`bool`, *optional*, defaults to `False`):
+            Return z-scores over the batch, that of all processes of a run together; 0 where all rewards are equal.
+        max_abstained (`float`, *optional*, defaults to 1.0):
+            Stop training when this share of the last 512 completions, or more, could not be scored.
         name (`str`, *optional*, defaults to `"HALReward"`): Name in TRL's logs; give two rewards two names.
 
     Raises:
-        `KeyError`: if `trait_weights` names an unknown trait.
-        `ValueError`: if `likeness` needs traits that `scorer` does not rate.
+        `KeyError`: if `trait_weights` or `trait_targets` names an unknown trait.
+        `ValueError`: if `likeness` needs traits that `scorer` does not rate, or an option is out of range.
 
     Example:
         ```python
@@ -65,6 +86,11 @@ class HALReward:
         likeness: HumanLikenessScore | None = None,
         guards: Sequence[Guard] | None = None,
         trait_weights: Mapping[str, float] | None = None,
+        trait_targets: Mapping[str, float] | None = None,
+        length_neutral: bool = False,
+        output: Output = "bounded",
+        standardize: bool = False,
+        max_abstained: float = 1.0,
         name: str = "HALReward",
     ):
         scorer = HALTraitModel.from_pretrained(BUNDLED_SCORER) if scorer is None else scorer
@@ -75,9 +101,19 @@ class HALReward:
                 "HumanLikenessScore.fit(...) on its ratings, HumanLikenessScore.from_profile('corrected') for a judge "
                 "that rates like GPT-5, or use HALReward.from_pretrained to load both from one place."
             )
-        self.scorer, self.likeness = scorer, likeness
+        if output not in ("bounded", "probability", "log_odds"):
+            raise ValueError(f"output must be 'bounded', 'probability' or 'log_odds', not {output!r}.")
+        if not 0 < max_abstained <= 1:
+            raise ValueError(f"max_abstained is a share in 0-1, not {max_abstained}.")
+        if length_neutral and likeness.length_effect is None:
+            raise ValueError("length_neutral=True needs a score with a length effect, as `hal-trl distil` writes it.")
+        self.scorer = scorer
+        self.length_effect = likeness.length_effect if length_neutral else None
+        self.likeness = likeness.saturated()
         if trait_weights:
-            self.likeness = self.likeness.with_weights(trait_weights)
+            self.likeness = self.likeness.with_weights(_by_trait(trait_weights, likeness.traits))
+        if trait_targets:
+            self.likeness = self.likeness.with_targets(trait_targets)
         unrated = [i for i in self.likeness.traits.ids if i not in self.scorer.traits.ids]
         if unrated:
             raise ValueError(
@@ -85,8 +121,9 @@ class HALReward:
                 "for this scorer's traits."
             )
         self.guards = default_guards() if guards is None else list(guards)
+        self.output, self.standardize, self.max_abstained = output, standardize, max_abstained
         self.__name__ = name
-        self._silent = 0
+        self._abstained: deque[bool] = deque(maxlen=_WATCHED)
 
     @classmethod
     def from_pretrained(
@@ -107,7 +144,7 @@ class HALReward:
             token (`str` or `bool`, *optional*, defaults to the one of `hf auth login`): For private repositories.
             cache_dir (`str` or `Path`, *optional*): Other cache than the Hub's.
             local_files_only (`bool`, *optional*, defaults to `False`): Use what is in the cache, ask nobody.
-            kwargs: `guards`, `trait_weights`, `name` as for the class.
+            kwargs: `guards`, `trait_weights`, `name` and so on, as for the class.
 
         Raises:
             `FileNotFoundError`: if there is a scorer but no score.
@@ -148,15 +185,18 @@ class HALReward:
             columns: Everything else TRL passes; not used.
 
         Returns:
-            `list[float | None]`: rewards in 0-1, finite; `None` where there is no reply to score.
+            `list[float | None]`: finite rewards, in 0-1 unless `output` or `standardize` say otherwise; `None` where
+            there is no reply to score, or where the scorer failed.
 
         Raises:
-            `RuntimeError`: when the last 512 completions all had no reply: training would go on for nothing.
+            `RuntimeError`: when `max_abstained` of the last 512 completions could not be scored: training would go on
+                for nothing.
         """
-        table = self._score(prompts, completions)
+        table = self._score(prompts, completions, across_processes=True)
         self._log(table, log_metric, log_extra)
-        self._watch(table.reward)
-        return [None if np.isnan(reward) else float(reward) for reward in table.reward]
+        self._watch(table)
+        rewards = _standardized(table.reward) if self.standardize else table.reward
+        return [None if np.isnan(reward) else float(reward) for reward in rewards]
 
     def explain(self, prompts: Sequence[Any], completions: Sequence[Any]) -> pd.DataFrame:
         """Why each completion gets its reward.
@@ -197,7 +237,7 @@ class HALReward:
         strongest = np.argsort(-np.abs(shift))[:3]
         return ", ".join(fired + [f"{self.likeness.traits.ids[i]} {shift[i]:+.2f}" for i in strongest])
 
-    def _score(self, prompts: Sequence[Any], completions: Sequence[Any]) -> _Scored:
+    def _score(self, prompts: Sequence[Any], completions: Sequence[Any], across_processes: bool = False) -> _Scored:
         if len(prompts) != len(completions):
             raise ValueError(
                 f"{len(prompts)} prompts but {len(completions)} completions; give one prompt per completion."
@@ -211,19 +251,38 @@ class HALReward:
         read = [i for i, dialogue in enumerate(dialogues) if dialogue is not None]
         replies = [dialogues[i] for i in read]
 
-        ratings = np.full((len(dialogues), len(self.scorer.traits)), np.nan)
-        penalties = np.zeros((len(dialogues), len(self.guards)))
+        ratings, error = np.full((len(dialogues), len(self.scorer.traits)), np.nan), None
         if replies:
-            ratings[read] = self.scorer.score(replies)
-            for column, guard in enumerate(self.guards):
+            try:
+                ratings[read] = self.scorer.score(replies)
+            except Exception as failure:  # a judge out of reach must not end a run that goes on tomorrow
+                logger.warning("The scorer failed on %d replies, which abstain: %r", len(replies), failure)
+                error = failure
+        penalties = np.zeros((len(dialogues), len(self.guards)))
+        everybody, own = gather(replies) if across_processes else (replies, slice(None))
+        for column, guard in enumerate(self.guards):
+            if getattr(guard, "across_batch", False):
+                penalties[read, column] = guard(everybody)[own]
+            elif replies:
                 penalties[read, column] = guard(replies)
         named = TraitRatings(ratings, self.scorer.traits)
-        log_odds = self.likeness.log_odds(named)
-        total = penalties.sum(axis=1)
-        # What a guard forbids outright earns nothing even where the scorer had nothing to rate, as with empty text.
-        reward = np.where(total >= 1.0, 0.0, np.maximum(0.0, sigmoid(log_odds / _TEMPERATURE) - total))
         texts = ["" if dialogue is None else "\n".join(dialogue.target_texts) for dialogue in dialogues]
-        return _Scored(texts, named, log_odds, penalties, reward)
+        log_odds = self.likeness.log_odds(named)
+        if self.length_effect is not None:
+            log_odds = log_odds - self.length_effect(np.array([len(text.split()) for text in texts]))
+        reward = self._reward(log_odds, penalties.sum(axis=1))
+        if error is not None:
+            reward[:] = np.nan
+        return _Scored(texts, named, log_odds, penalties, reward, error)
+
+    def _reward(self, log_odds: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+        """Shape `(n,)`. What a guard forbids outright earns the least even where the scorer had nothing to rate."""
+        forbidden = penalty >= 1.0
+        if self.output == "log_odds":
+            reward = log_odds - _PENALTY_NATS * penalty
+            return np.where(forbidden, np.fmin(reward, -_PENALTY_NATS), reward)
+        temperature = _TEMPERATURE if self.output == "bounded" else 1.0
+        return np.where(forbidden, 0.0, np.maximum(0.0, sigmoid(log_odds / temperature) - penalty))
 
     def _log(self, table: _Scored, log_metric: Callable | None, log_extra: Callable | None) -> None:
         p_human = sigmoid(table.log_odds)
@@ -247,14 +306,35 @@ class HALReward:
             ):
                 log_metric(f"hal/{trait}", float(mean))
 
-    def _watch(self, reward: np.ndarray) -> None:
-        self._silent = self._silent + len(reward) if np.isnan(reward).all() else 0
-        if self._silent >= _SILENT_LIMIT:
-            raise RuntimeError(
-                f"{self.__name__} could not read any of the last {self._silent} completions: no text, only tool "
-                f"messages, "
-                "or <think> blocks cut off by max_completion_length. Raise max_completion_length or check the format."
+    def _watch(self, table: _Scored) -> None:
+        self._abstained.extend(np.isnan(table.reward).tolist())
+        share = sum(self._abstained) / _WATCHED
+        if share >= self.max_abstained:
+            reason = (
+                f"the scorer failed, last with {table.error!r}. Mend the scorer"
+                if table.error is not None
+                else "no text, only tool messages, or <think> blocks cut off by max_completion_length. Raise "
+                "max_completion_length, check the format"
             )
+            raise RuntimeError(
+                f"{self.__name__} could not score {share:.0%} of the last {_WATCHED} completions: {reason}."
+            ) from table.error
+
+
+def _standardized(rewards: np.ndarray) -> np.ndarray:
+    """z-scores over the batch of all processes."""
+    everything = np.array(gather(rewards.tolist())[0])
+    known = everything[~np.isnan(everything)]
+    if not len(known) or known.std() < 1e-9:
+        return rewards * 0.0
+    return (rewards - known.mean()) / known.std()
+
+
+def _by_trait(weights: Mapping[str, float], traits: TraitSet) -> dict[str, float]:
+    """Weights by trait id, with groups written out; a trait's own weight outweighs its group's."""
+    groups = {group: [trait.id for trait in traits if trait.group == group] for group in {t.group for t in traits}}
+    written_out = {i: weight for group, weight in weights.items() if group in groups for i in groups[group]}
+    return {**written_out, **{i: weight for i, weight in weights.items() if i not in groups}}
 
 
 class _Scored:
@@ -267,12 +347,14 @@ class _Scored:
         log_odds: np.ndarray,
         penalties: np.ndarray,
         reward: np.ndarray,
+        error: Exception | None,
     ):
         self.texts = texts
         self.ratings = ratings
         self.log_odds = log_odds
         self.penalties = penalties
         self.reward = reward
+        self.error = error
 
 
 HALRewardFunction = HALReward

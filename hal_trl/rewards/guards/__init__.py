@@ -1,0 +1,60 @@
+"""Guards: penalties for replies that no person would send, whatever the trait scorer thinks of them.
+
+A guard takes dialogues whose target turns are the reply and returns one penalty in 0-1 each: 0 where nothing is
+wrong, 1 where the reply must earn nothing. A guard bites only where something is wrong, so that it never ranks good
+replies.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ...dialogue import Dialogue
+from .batch import CannedGuard, LengthGuard
+from .content import BoilerplateGuard, EchoGuard, MarkupGuard, RaterGuard
+from .form import EmptyGuard, LanguageGuard, RepetitionGuard
+from .honesty import HonestyGuard
+
+
+class Guard(Protocol):
+    """A named penalty: `name` labels it in logs (`hal/guard/<name>`), calling it gives penalties of shape `(n,)`.
+
+    A guard that compares the replies of a batch has `across_batch = True`, and gets those of all processes.
+    """
+
+    name: str
+
+    def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray: ...
+
+
+def default_guards() -> list[Guard]:
+    """The guards of `HALReward()`."""
+    return [
+        EmptyGuard(),
+        RepetitionGuard(),
+        LanguageGuard(),
+        LengthGuard(),
+        CannedGuard(),
+        EchoGuard(),
+        BoilerplateGuard(),
+        MarkupGuard(),
+        RaterGuard(),
+        HonestyGuard(),
+    ]
+
+
+__all__ = [
+    "BoilerplateGuard",
+    "CannedGuard",
+    "EchoGuard",
+    "EmptyGuard",
+    "Guard",
+    "HonestyGuard",
+    "LanguageGuard",
+    "LengthGuard",
+    "MarkupGuard",
+    "RaterGuard",
+    "RepetitionGuard",
+    "default_guards",
+]

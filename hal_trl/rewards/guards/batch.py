@@ -1,0 +1,90 @@
+"""Guards that look at a batch: one word to everything, one reply to everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ...dialogue import Dialogue
+from .text import ramp, reply_of, words_of
+
+
+class LengthGuard:
+    """Rises as replies leave the band of lengths in which people answer.
+
+    Long: from 0 at `long` words linearly to 1 at `3 * long`. Short: one word is a fine reply now and then, and a
+    policy that is paid for brevity gives it to everything. So short replies cost only as far as a batch has more of
+    them than people write: `shortness * max(0, mean shortness - people's) / (1 - people's)`. Shortness falls from 1
+    for one word to 0 at `short` words, and 8 imagined replies of people count along in the mean, so that a small batch
+    proves little.
+
+    Args:
+        short (`int`, *optional*, defaults to 8), long (`int`, *optional*, defaults to 36):
+            The 60th and the 99th percentile of words in people's replies in the Turing games.
+        people (`float`, *optional*, defaults to 0.38):
+            Mean shortness of those replies. `hal-trl fit-guards` prints all three.
+    """
+
+    name = "length"
+    across_batch = True
+    _imagined = 8
+
+    def __init__(self, short: int = 8, long: int = 36, people: float = 0.38):
+        if not (1 < short < long and 0 <= people < 1):
+            raise ValueError(f"Must hold: 1 < short < long and 0 <= people < 1; got {short}, {long}, {people}.")
+        self.short, self.long, self.people = short, long, people
+
+    def shortness(self, words: np.ndarray) -> np.ndarray:
+        """1 for one word, 0 from `short` words on."""
+        return np.clip((self.short - words) / (self.short - 1), 0.0, 1.0)
+
+    def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
+        words = np.array([max(len(reply_of(dialogue).split()), 1) for dialogue in dialogues], dtype=float)
+        too_long = np.clip((words - self.long) / (2 * self.long), 0.0, 1.0)
+        shortness = self.shortness(words)
+        mean = (shortness.sum() + self._imagined * self.people) / (len(words) + self._imagined)
+        return too_long + shortness * max(0.0, mean - self.people) / (1 - self.people)
+
+
+class CannedGuard:
+    """Rises as a reply is given to other prompts as well: the one reply that fits everything and answers nothing.
+
+    Two replies are alike when they share at least half of their word pairs (Jaccard index, the ends of a reply counted
+    along). The penalty rises from 0 to 1 as between 10 % and 50 % of the replies to *other* prompts in the batch are
+    like this one. A batch with one prompt shows nothing; more than 512 replies are compared in blocks of 512.
+    """
+
+    name = "canned"
+    across_batch = True
+    _alike = 0.5
+    _share_ramp = (0.1, 0.5)
+    _block = 512
+
+    def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
+        blocks = [dialogues[i : i + self._block] for i in range(0, len(dialogues), self._block)]
+        return np.concatenate([np.zeros(0), *map(self._penalties, blocks)])
+
+    def _penalties(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
+        from scipy.sparse import csr_matrix
+
+        pairs = [self._pairs(reply_of(dialogue)) for dialogue in dialogues]
+        vocabulary = {pair: i for i, pair in enumerate(sorted(set().union(*pairs)))}
+        columns = [vocabulary[pair] for row in pairs for pair in row]
+        sizes = np.array([len(row) for row in pairs])
+        shape = (len(pairs), max(len(vocabulary), 1))
+        counts = csr_matrix((np.ones(len(columns)), columns, np.append(0, np.cumsum(sizes))), shape=shape)
+        shared = (counts @ counts.T).toarray()
+        jaccard = shared / np.maximum(sizes[:, None] + sizes[None, :] - shared, 1)
+
+        prompts = {dialogue.context_texts: i for i, dialogue in enumerate(dialogues)}
+        prompt = np.array([prompts[dialogue.context_texts] for dialogue in dialogues])
+        other = prompt[:, None] != prompt[None, :]
+        share = ((jaccard >= self._alike) & other).sum(axis=1) / np.maximum(other.sum(axis=1), 1)
+        return np.array([ramp(value, *self._share_ramp) for value in share])
+
+    @staticmethod
+    def _pairs(text: str) -> set[tuple[str, str]]:
+        words = ["", *words_of(text), ""]
+        return set(pairwise(words)) if len(words) > 2 else set()

@@ -110,7 +110,6 @@ GETS_THROUGH = {
     "word shuffle",
     "typo stuffing",
     "truncated words",
-    "emoji stuffing",
     "other languages",
     "off topic",
 }

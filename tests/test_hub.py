@@ -293,7 +293,8 @@ def test_score_and_evaluation_are_saved_and_loaded_with_the_weights(tmp_path):
     ratings = loaded.score([Dialogue.from_completion("so?", "nm wbu")])
     assert loaded.evaluation == measured()
     assert (loaded.likeness.log_odds(ratings) == model.likeness.log_odds(ratings)).all()
-    assert HALReward(loaded).likeness is loaded.likeness
+    reward = HALReward(loaded, guards=[], output="log_odds")
+    assert reward(["so?"], ["nm wbu"]) == pytest.approx(loaded.likeness.saturated().log_odds(ratings).tolist())
 
 
 def test_a_new_model_has_neither_score_nor_evaluation(tmp_path):

@@ -156,8 +156,8 @@ def audit(
     with _readable_errors():
         sys.path.insert(0, "")  # a console script does not see the folder it is called in
         report = audit(import_reward(reward), format="text" if text else "chat", seed=seed, overall=overall, each=each)
-        report.save(output)
         print(report)
+        report.save(output)
         if not report.passed:
             raise typer.Exit(2)
 

@@ -317,17 +317,20 @@ def test_binding_weights_to_their_traits_beats_the_released_order():
 
 @pytest.mark.shared_data
 def test_guards_hardly_cost_anything_between_people_and_ai():
+    """Where nobody asks who is talking: in these games people rightly deny that they are an AI, as no model may."""
     from sklearn.metrics import roc_auc_score
 
+    from hal_trl.rewards.guards.honesty import question_who_is_talking
+
     games = load_games(SHARED_DATA / "turing_games.parquet")
-    pairs = [
-        (human, reply)
+    replies = [
+        (human, reply.context_texts[-1] if reply.context_texts else "", reply.target_texts[0])
         for dialogue, human in zip(games.dialogues, games.is_human, strict=True)
         for reply in dialogue.target_replies()
     ]
-    prompts = [reply.context_texts[-1] if reply.context_texts else "" for _, reply in pairs]
-    completions = [reply.target_texts[0] for _, reply in pairs]
-    is_human = [human for human, _ in pairs]
+    unasked = [row for row in replies if question_who_is_talking(row[1]) is None]
+    assert len(unasked) > 0.95 * len(replies)
+    is_human, prompts, completions = zip(*unasked, strict=True)
     bare = roc_auc_score(is_human, HALReward(guards=[])(prompts=prompts, completions=completions))
     guarded = roc_auc_score(is_human, HALReward()(prompts=prompts, completions=completions))
     assert guarded > bare - 0.01

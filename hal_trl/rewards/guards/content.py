@@ -64,14 +64,14 @@ class BoilerplateGuard:
             r"\blet me know if (?:you|there)\b.*\b(?:questions?|help|assistance|need|like|else)\b",
             r"\bi(?:'d| would) be (?:happy|glad|delighted) to (?:help|assist|answer|provide|share|explain)\b",
             r"\bi (?:sincerely |deeply )?apologi[sz]e for (?:any|the|my)\b",
-            r"\bthank you for (?:reaching out|sharing|asking|your (?:question|patience|message|understanding)"
+            r"\bthank you for (?:reaching out|sharing|your (?:question|patience|message|understanding)"
             r"|letting)\b",
             r"\b(?:it is|it's) (?:important|essential|crucial|worth noting|advisable|recommended) to (?:note"
             r"|remember|consider|consult|be)\b",
             r"\bhere (?:are|is) (?:some|a few|several|the|a list|\d+|my) ?(?:\w+ )?(?:tips|steps|ways|suggestions"
             r"|ideas|options|"
             r"things|examples|recommendations|list)\b",
-            r"^(?:certainly|absolutely|of course|sure thing|great question|excellent question"
+            r"^(?:certainly|sure thing|great question|excellent question"
             r"|that's a great question)[!,.]",
             r"\b(?:provide|give) (?:me )?(?:with )?(?:more|additional|further) (?:details|information|context)\b",
             r"\bconsult (?:a|with a|your) (?:doctor|professional|physician|healthcare|qualified|financial|lawyer)\b",
@@ -109,7 +109,7 @@ class MarkupGuard:
                 r"^\s*>\s\S",
             )
         ),
-        re.MULTILINE | re.IGNORECASE,
+        re.MULTILINE,  # <NAME> and the like stand for what was taken out of a text; tags are in lower case
     )
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:

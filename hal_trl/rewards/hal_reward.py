@@ -228,7 +228,7 @@ class HALReward:
     def _verdicts(self, table: _Scored) -> np.ndarray:
         if self.likeness.verdict is None:
             return np.full(len(table.texts), "unknown")  # nobody has measured where this score is guessing
-        return self.likeness.verdict(table.log_odds, np.array([len(text.split()) for text in table.texts]))
+        return self.likeness.verdict(table.log_odds, table.n_words)
 
     def _why(self, shift: np.ndarray, penalties: np.ndarray) -> str:
         fired = [f"guard {g.name} -{p:.2f}" for g, p in zip(self.guards, penalties, strict=True) if p > 0]
@@ -267,13 +267,14 @@ class HALReward:
                 penalties[read, column] = guard(replies)
         named = TraitRatings(ratings, self.scorer.traits)
         texts = ["" if dialogue is None else "\n".join(dialogue.target_texts) for dialogue in dialogues]
+        n_words = np.array([len(text.split()) for text in texts])
         log_odds = self.likeness.log_odds(named)
         if self.length_effect is not None:
-            log_odds = log_odds - self.length_effect(np.array([len(text.split()) for text in texts]))
+            log_odds = log_odds - self.length_effect(n_words)
         reward = self._reward(log_odds, penalties.sum(axis=1))
         if error is not None:
             reward[:] = np.nan
-        return _Scored(texts, named, log_odds, penalties, reward, error)
+        return _Scored(texts, n_words, named, log_odds, penalties, reward, error)
 
     def _reward(self, log_odds: np.ndarray, penalty: np.ndarray) -> np.ndarray:
         """Shape `(n,)`. What a guard forbids outright earns the least even where the scorer had nothing to rate."""
@@ -293,9 +294,7 @@ class HALReward:
         log_metric("hal/abstained", float(np.isnan(table.reward).mean()))
         read = ~np.isnan(table.reward)
         if read.any():
-            log_metric(
-                "hal/words", float(np.mean([len(t.split()) for t, r in zip(table.texts, read, strict=True) if r]))
-            )
+            log_metric("hal/words", float(table.n_words[read].mean()))
             for guard, column in zip(self.guards, table.penalties.T, strict=True):
                 log_metric(f"hal/guard/{guard.name}", float((column[read] > 0).mean()))
         rated = ~np.isnan(table.log_odds)
@@ -343,13 +342,14 @@ class _Scored:
     def __init__(
         self,
         texts: list[str],
+        n_words: np.ndarray,
         ratings: TraitRatings,
         log_odds: np.ndarray,
         penalties: np.ndarray,
         reward: np.ndarray,
         error: Exception | None,
     ):
-        self.texts = texts
+        self.texts, self.n_words = texts, n_words
         self.ratings = ratings
         self.log_odds = log_odds
         self.penalties = penalties

@@ -404,8 +404,7 @@ def _no_progress_bar() -> Iterator[None]:
 def _damaged(source: str | Path, reason: object) -> str:
     return (
         f"The trait scorer at {source} cannot be loaded ({reason}). Download it again, or reinstall hal-trl if "
-        f"it is the "
-        "bundled one."
+        "it is the bundled one."
     )
 
 

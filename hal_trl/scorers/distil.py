@@ -135,7 +135,9 @@ def _kept(path: Path, make) -> list[dict[str, object]]:
     if not path.is_file():
         content = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content), encoding="utf-8")
+        draft = path.with_suffix(".draft.json")  # an interrupted write must not look like a finished one
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        draft.replace(path)
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -143,7 +145,7 @@ def _kept_arrays(path: Path, make) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Pairs of arrays by name, kept in a file, made and written if it is not there."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft.npz")  # an interrupted write must not look like a finished one
+        draft = path.with_suffix(".draft.npz")
         np.savez(draft, **{f"{name}/{i}": pair[i] for name, pair in make().items() for i in (0, 1)})
         draft.replace(path)
     with np.load(path, allow_pickle=False) as arrays:

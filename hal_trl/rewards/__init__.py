@@ -2,6 +2,7 @@
 
 `human_likeness_reward` is a ready `HALReward()`, made on first use, for TRL's command line:
 `trl grpo --reward_funcs hal_trl.rewards.human_likeness_reward ...`
+`unguarded_reward` is the same without guards, to see what they hold off: never train on it in earnest.
 """
 
 from typing import Any
@@ -39,11 +40,12 @@ __all__ = [
     "RepetitionGuard",
     "default_guards",
     "human_likeness_reward",
+    "unguarded_reward",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "human_likeness_reward":
-        globals()[name] = HALReward(name=name)
+    if name in ("human_likeness_reward", "unguarded_reward"):
+        globals()[name] = HALReward(guards=[] if name == "unguarded_reward" else None, name=name)
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -146,19 +146,53 @@ def audit(
     text: Annotated[bool, typer.Option("--text", help="Pass plain strings instead of chat messages.")] = False,
     overall: Annotated[float, typer.Option(min=0, max=1, help="Share of pairs required on average.")] = 0.97,
     each: Annotated[float, typer.Option(min=0, max=1, help="Share of pairs required for every attack.")] = 0.9,
+    search_edits: Annotated[
+        int, typer.Option(min=0, help="Edits in each search, each a call with 200 texts; 0 for none.")
+    ] = 500,
+    search_under: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of searches that must stay under 95 % of people's replies.")
+    ] = 0.9,
+    policy: Annotated[
+        bool, typer.Option("--policy", help="Also train a model on the reward and see what it turns into.")
+    ] = False,
+    policy_output: Annotated[Path | None, typer.Option(help="Its folder. Default: OUTPUT/policy.")] = None,
+    policy_steps: Annotated[int, typer.Option(min=1, help="GRPO steps, of 4 prompts x 4 replies each.")] = 150,
+    policy_prompts: Annotated[int, typer.Option(min=2, help="Held-out prompts of each kind, at most.")] = 80,
+    best_of: Annotated[int, typer.Option(min=1, help="Replies of the base model to choose the best from.")] = 16,
+    model: Annotated[
+        str | None, typer.Option(help="Hub id or folder of the model to train. Default: SmolLM2-135M-Instruct.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the attacks.")] = 0,
 ) -> None:
-    """Attack a reward function with replies no person would send; end with error code 2 if something gets through."""
-    import sys
+    """Attack a reward function: static replies no person would send, a search, and, with --policy, a trained model.
 
-    from .rewards.audit import audit, import_reward
+    Ends with error code 2 if something gets through. A policy attack that was interrupted goes on where it stopped.
+    """
+    import sys
+    from dataclasses import replace
+
+    from .rewards.audit import audit, import_reward, search_attack
 
     with _readable_errors():
+        if policy and text:
+            raise ValueError("--policy trains a chat model: the reward must read chat messages. Leave out --text.")
         sys.path.insert(0, "")  # a console script does not see the folder it is called in
-        report = audit(import_reward(reward), format="text" if text else "chat", seed=seed, overall=overall, each=each)
+        attacked, format = import_reward(reward), "text" if text else "chat"
+        report = audit(attacked, format=format, seed=seed, overall=overall, each=each)
+        if search_edits:
+            search = search_attack(attacked, n_edits=search_edits, format=format, seed=seed, required=search_under)
+            report = replace(report, search=search)
         print(report)
         report.save(output)
-        if not report.passed:
+        passed = report.passed
+        if policy:
+            from .evaluation.policy_attack import PolicyRun, policy_attack
+
+            run = PolicyRun(reward, model, policy_steps, seed, best_of, policy_prompts)
+            trained = policy_attack(attacked, run, output / "policy" if policy_output is None else policy_output)
+            print(f"\n{trained}")
+            passed = passed and trained.passed
+        if not passed:
             raise typer.Exit(2)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +10,7 @@ from .alignment import SMOLLM2, load_chat_model, load_openers, reward_history, t
 from .alignment.grpo import CHAT_INSTRUCTION, MAX_REPLY_TOKENS, chat
 from .evaluation import Comparison, compare, generate_replies
 from .evaluation.plots import plot_reward
+from .evaluation.run_folder import claim, read_json, write_json
 from .evaluation.table import figure_rows, print_comparison, trait_rows
 from .hub import render_adapter_card
 from .rewards import HALReward
@@ -47,7 +47,7 @@ def run_demo(run: DemoRun, output: str | Path, resume: bool = False) -> Comparis
         `ValueError`: if `output` holds a run with other settings.
     """
     output = Path(output)
-    _claim(run, output, resume)
+    claim(output, run, resume)
     openers, reward = load_openers("held_out"), HALReward()
 
     if not (output / "after.json").is_file():
@@ -64,7 +64,7 @@ def run_demo(run: DemoRun, output: str | Path, resume: bool = False) -> Comparis
                     seed=run.seed,
                     description=f"replies {when}",
                 )
-                _write_json(path, replies)
+                write_json(path, replies)
 
         sample(model, "before")
         model = train_grpo(
@@ -79,25 +79,9 @@ def run_demo(run: DemoRun, output: str | Path, resume: bool = False) -> Comparis
         )
         sample(model, "after")
 
-    comparison = compare(openers, _read_json(output / "before.json"), _read_json(output / "after.json"), reward)
+    comparison = compare(openers, read_json(output / "before.json"), read_json(output / "after.json"), reward)
     _report(run, output, comparison)
     return comparison
-
-
-def _claim(run: DemoRun, output: Path, resume: bool) -> None:
-    """Make `output` the folder of this run, or make sure that it already is."""
-    mark = output / "run.json"
-    if mark.is_file():
-        if not resume:
-            raise FileExistsError(f"{output} holds a run. Pass --resume to go on with it, or another --output.")
-        begun = DemoRun(**_read_json(mark))
-        if begun != run:
-            raise ValueError(f"{output} holds a run with other settings ({begun}); pass those, or another --output.")
-    elif output.exists() and any(output.iterdir()):
-        raise FileExistsError(f"{output} is not empty and holds no run of the demo. Pass another --output.")
-    else:
-        output.mkdir(parents=True, exist_ok=True)
-        _write_json(mark, asdict(run))
 
 
 def _report(run: DemoRun, output: Path, comparison: Comparison) -> None:
@@ -110,7 +94,7 @@ def _report(run: DemoRun, output: Path, comparison: Comparison) -> None:
         "seconds a step": round(sum(float(entry["step_time"]) for entry in history) / max(len(history), 1), 1),
         **{name: version(name) for name in ("hal-trl", "trl", "transformers", "peft", "torch")},
     }
-    _write_json(
+    write_json(
         output / "results.json",
         {"run": asdict(run), "training": training, **comparison.to_dict(), "history": history},
     )
@@ -128,14 +112,3 @@ def _report(run: DemoRun, output: Path, comparison: Comparison) -> None:
     print(
         f"adapter and card: {output / 'adapter'}   figures: {output / 'results.json'}   plot: {output / 'reward.png'}"
     )
-
-
-def _read_json(path: Path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _write_json(path: Path, content: object) -> None:
-    """Written beside and moved in place: after an interruption the file is either whole or not there."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(path)

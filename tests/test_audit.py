@@ -1,10 +1,20 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from hal_trl.rewards.audit import ATTACKS, audit, import_reward, load_cases, load_probes, static_attacks
+from hal_trl.rewards.audit import (
+    ATTACKS,
+    audit,
+    import_reward,
+    load_cases,
+    load_probes,
+    search_attack,
+    static_attacks,
+)
+from hal_trl.rewards.audit.search import Editor
 
 
 CASES, PROBES = load_cases()[:24], load_probes()[:12]
@@ -71,6 +81,82 @@ def test_reports_are_saved_as_json_and_picture(tmp_path):
     content = json.loads((tmp_path / "audit.json").read_text())
     assert content["passed"] is False and len(content["results"]) == len(ATTACKS) + 1
     assert (tmp_path / "audit.png").read_bytes().startswith(b"\x89PNG")
+
+
+def lols(prompts, completions, **columns):
+    """A reward with a hole that no static attack looks for in particular."""
+    return [float(text.split().count("lol")) for text in completions]
+
+
+def test_the_search_finds_a_hole_and_says_how_far_it_goes():
+    result = search_attack(lols, CASES, n_edits=500, n_cases=5, format="text")
+    assert not result.passed and result.share_under < 0.5
+    assert result.reward_human == result.human_95 == 0 and result.gap_max > 1
+    assert result.reward_found > result.reward_start
+    gaps = [run["reward_found"] for run in result.runs]
+    assert len(gaps) == 10 and gaps == sorted(gaps, reverse=True)
+    assert "lol" in result.runs[0]["found"] and "gets through" in str(result)
+    assert {run["start"] for run in result.runs} == {text for case in CASES[:5] for text in case[1:]}
+
+
+def test_the_search_gets_nowhere_with_a_reward_that_knows_people_by_heart():
+    result = search_attack(by_heart, CASES, n_edits=50, n_cases=5, format="text")
+    assert result.passed and result.share_under == 1.0 and result.gap_max == 0
+    assert all(run["found"] == run["start"] for run in result.runs)
+
+
+def test_the_search_is_the_same_for_the_same_seed():
+    def found(seed):
+        return search_attack(lols, CASES, n_edits=40, n_cases=3, format="text", seed=seed)
+
+    assert found(1) == found(1) and found(1).runs != found(2).runs
+
+
+def test_each_call_of_the_search_judges_every_text_beside_its_edited_form():
+    calls = []
+
+    def reward(prompts, completions, **columns):
+        calls.append((list(prompts), list(completions)))
+        return [float(len(text)) for text in completions]
+
+    search_attack(reward, CASES, n_edits=4, n_cases=3, format="text")
+    *rounds, start, found = calls
+    assert [len(texts) for _, texts in rounds] == [12] * 4
+    assert all(prompts[:6] == prompts[6:] == [case.prompt for case in CASES[:3]] * 2 for prompts, _ in rounds)
+    people = [case.human for case in CASES]
+    assert start[1][:24] == found[1][:24] == people and len(found[1]) == 30
+
+
+def test_the_search_takes_chat_messages_coroutines_and_abstentions():
+    async def reward(prompts, completions, **columns):
+        texts = [completion[0]["content"] for completion in completions]
+        return [None if "lol" in text else float(text.count("e")) for text in texts]
+
+    result = search_attack(reward, CASES, n_edits=60, n_cases=3)
+    assert result.reward_found > result.reward_start
+    assert not any("lol" in run["found"] for run in result.runs)
+    silent = search_attack(lambda prompts, completions: [None] * len(prompts), CASES, n_edits=3, n_cases=2)
+    assert silent.passed and all(run["found"] == run["start"] for run in silent.runs)
+
+
+def test_edits_change_texts_and_never_stop():
+    edit, text, seen = Editor(CASES), "", set()
+    for _ in range(300):
+        text = edit(text)
+        seen.add(text)
+    assert len(seen) > 200
+    assert Editor(CASES, 1)("") != ""  # out of nothing comes something
+
+
+def test_an_audit_with_a_search_is_reported_as_one(tmp_path):
+    report = audit(by_heart, CASES, PROBES, format="text", off_topic=0.5, overall=0.9)
+    assert report.passed and report.to_dict()["search"] is None
+    held = replace(report, search=search_attack(by_heart, CASES, n_edits=5, n_cases=2, format="text"))
+    broken = replace(report, search=search_attack(lols, CASES, n_edits=500, n_cases=2, format="text"))
+    assert held.passed and not broken.passed
+    broken.save(tmp_path)
+    assert json.loads((tmp_path / "audit.json").read_text()) == broken.to_dict()
+    assert broken.to_dict()["search"]["passed"] is False and "500 edits" in str(broken)
 
 
 def test_rewards_are_found_by_name(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..dialogue import Dialogue
 from ..rewards import HALReward
-from .statistics import Estimate, bootstrap_mean, distinct_n, word_counts
+from .statistics import Estimate, bootstrap_mean, distinct_n, distinct_ratio, word_counts
 
 
 N_SAMPLES = 5
@@ -82,7 +82,7 @@ def compare(prompts: Sequence[str], before: Sequence[str], after: Sequence[str],
         after=_side(after, frame_after),
         reward_gain=bootstrap_mean(frame_after["reward"] - frame_before["reward"]),
         p_human_gain=bootstrap_mean(frame_after["p_human"] - frame_before["p_human"]),
-        distinct_2_ratio=_distinct_ratio(before, after),
+        distinct_2_ratio=distinct_ratio(before, after),
         trait_shift={trait: bootstrap_mean(shift[:, i]) for i, trait in enumerate(reward.scorer.traits.ids)},
         samples=[
             {
@@ -116,9 +116,3 @@ def _side(replies: Sequence[str], frame: pd.DataFrame) -> Side:
         distinct_2=distinct_n(replies),
         degenerate=float((penalties >= 0.5).any(axis=1).mean()),
     )
-
-
-def _distinct_ratio(before: Sequence[str], after: Sequence[str]) -> float:
-    lengths = np.minimum(word_counts(before), word_counts(after)).astype(int)
-    cut = [[" ".join(text.split()[:n]) for text, n in zip(side, lengths, strict=True)] for side in (before, after)]
-    return distinct_n(cut[1]) / distinct_n(cut[0])

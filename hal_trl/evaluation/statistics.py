@@ -57,6 +57,13 @@ def distinct_n(texts: Sequence[str], n: int = 2) -> float:
     return len(set(grams)) / len(grams) if grams else float("nan")
 
 
+def distinct_ratio(before: Sequence[str], after: Sequence[str]) -> float:
+    """distinct-2 after against before at equal length: of each pair of replies the longer is cut to the shorter."""
+    lengths = np.minimum(word_counts(before), word_counts(after)).astype(int)
+    cut = [[" ".join(text.split()[:n]) for text, n in zip(side, lengths, strict=True)] for side in (before, after)]
+    return distinct_n(cut[1]) / distinct_n(cut[0])
+
+
 def word_counts(texts: Sequence[str]) -> np.ndarray:
     """Words (separated by white space) of each text."""
     return np.array([len(text.split()) for text in texts], dtype=float)

@@ -2,7 +2,9 @@
 
 from .attacks import ATTACKS, Case, load_cases, static_attacks
 from .probes import Probe, load_probes
-from .report import AttackResult, AuditReport, audit, import_reward
+from .report import AttackResult, AuditReport, audit
+from .reward_function import RewardFunction, import_reward, name_of, rewards_of
+from .search import SearchResult, search_attack
 
 
 __all__ = [
@@ -11,9 +13,14 @@ __all__ = [
     "AuditReport",
     "Case",
     "Probe",
+    "RewardFunction",
+    "SearchResult",
     "audit",
     "import_reward",
     "load_cases",
     "load_probes",
+    "name_of",
+    "rewards_of",
+    "search_attack",
     "static_attacks",
 ]

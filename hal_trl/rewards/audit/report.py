@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
-import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from .attacks import Case, load_cases, static_attacks
 from .probes import Probe, load_probes
+from .reward_function import Format, RewardFunction, name_of, rewards_of
+from .search import SearchResult
 
-
-RewardFunction = Callable[..., Any]
-Format = Literal["chat", "text"]
 
 OFF_TOPIC = "off topic"
 HONESTY = "dishonest when asked"
@@ -49,27 +44,31 @@ class AttackResult:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """All results; `passed` only if every attack is held off, and the average of the static ones.
+    """All results; `passed` only if every attack is held off, the average of the static ones, and the search if any.
 
     Args:
         reward (`str`): Name of the reward function.
         results (`list[AttackResult]`): One per kind of attack.
         overall (`float`): Mean of `human_above` over the static attacks.
         required (`float`): What `overall` must be.
+        search ([`SearchResult`], *optional*): What [`search_attack`] reached, where it was run.
     """
 
     reward: str
     results: list[AttackResult]
     overall: float
     required: float
+    search: SearchResult | None = None
 
     @property
     def passed(self) -> bool:
-        return self.overall >= self.required and all(result.passed for result in self.results)
+        held_off = all(result.passed for result in self.results) and (self.search is None or self.search.passed)
+        return self.overall >= self.required and held_off
 
     def to_dict(self) -> dict[str, object]:
         """JSON form."""
-        return {**asdict(self), "passed": self.passed}
+        search = None if self.search is None else self.search.to_dict()
+        return {**asdict(self), "search": search, "passed": self.passed}
 
     def save(self, folder: str | Path) -> None:
         """Write `audit.json` and `audit.png` into a folder."""
@@ -91,6 +90,8 @@ class AuditReport:
                     f"{result.attack}: {row['attack']!r:.100} beats {row['human']!r:.60} by {row['margin']:.2f}"
                     for row in result.worst
                 )
+        if self.search is not None:
+            lines += ["", str(self.search)]
         return "\n".join(lines)
 
 
@@ -104,7 +105,10 @@ def audit(
     each: float = 0.9,
     off_topic: float = 0.8,
 ) -> AuditReport:
-    """Attack any TRL reward function, ours or your own.
+    """Attack any TRL reward function, ours or your own, with static replies and honesty probes: two dozen calls of it.
+
+    [`search_attack`] and [`~hal_trl.evaluation.policy_attack.policy_attack`] look for what nobody thought of, and take
+    longer; `hal-trl audit` runs them together.
 
     Every attack meets people's replies to the same prompts in one call, as if a policy had found it for half of its
     replies. `None` (abstained) loses against any number.
@@ -134,7 +138,7 @@ def audit(
     honest, dishonest = [probe.honest for probe in probes], [probe.dishonest for probe in probes]
     margins = _margins(reward, questions, honest, dishonest, format)
     results.append(_result(HONESTY, questions, honest, dishonest, margins, 1.0))
-    return AuditReport(getattr(reward, "__name__", type(reward).__name__), results, mean, overall)
+    return AuditReport(name_of(reward), results, mean, overall)
 
 
 def _margins(
@@ -143,27 +147,6 @@ def _margins(
     """How much more the attack earns than the right reply, shape `(n,)`."""
     values = rewards_of(reward, [*prompts, *prompts], [*right, *attacks], format)
     return values[len(prompts) :] - values[: len(prompts)]
-
-
-def rewards_of(
-    reward: RewardFunction, prompts: Sequence[str], completions: Sequence[str], format: Format
-) -> np.ndarray:
-    """Rewards as numbers, shape `(n,)`, from one call; an abstention is worth less than anything."""
-    if format == "chat":
-        prompts = [[{"role": "user", "content": prompt}] for prompt in prompts]
-        completions = [[{"role": "assistant", "content": completion}] for completion in completions]
-    values = reward(prompts=prompts, completions=completions)
-    if inspect.isawaitable(values):
-        values = asyncio.run(_await(values))
-    if len(values) != len(completions):
-        raise ValueError(f"The reward returned {len(values)} values for {len(completions)} completions.")
-    numbers = np.array([np.nan if value is None else float(value) for value in values])
-    finite = numbers[np.isfinite(numbers)]
-    return np.where(np.isnan(numbers), (finite.min() if len(finite) else 0.0) - 1e-9, numbers)
-
-
-async def _await(values: Any) -> Any:
-    return await values
 
 
 def _result(
@@ -184,7 +167,7 @@ def _result(
 
 
 def plot(report: AuditReport, path: str | Path) -> None:
-    """A bar per attack with the share it must reach.
+    """A bar per attack with the share it must reach, the search last.
 
     Raises:
         `ImportError`: without matplotlib, naming the extra.
@@ -193,32 +176,17 @@ def plot(report: AuditReport, path: str | Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("The audit's plot needs matplotlib: pip install 'hal-trl[report]'.") from error
-    results = report.results[::-1]
-    figure = Figure(figsize=(7, 0.3 * len(results) + 1), layout="constrained")
+    bars = [(result.attack, result.human_above, result.required) for result in report.results]
+    if report.search is not None:
+        bars.append(("search, runs under 95 % of people", report.search.share_under, report.search.required))
+    names, shares, required = zip(*bars[::-1], strict=True)
+    figure = Figure(figsize=(7, 0.3 * len(bars) + 1), layout="constrained")
     axes = figure.subplots()
-    y = np.arange(len(results))
-    colors = ["tab:blue" if result.passed else "tab:red" for result in results]
-    axes.barh(y, [result.human_above for result in results], color=colors)
-    axes.plot([result.required for result in results], y, "k|", markersize=9, label="required")
+    y = np.arange(len(bars))
+    colors = ["tab:blue" if share >= least else "tab:red" for share, least in zip(shares, required, strict=True)]
+    axes.barh(y, shares, color=colors)
+    axes.plot(required, y, "k|", markersize=9, label="required")
     axes.set(xlim=(0, 1.02), xlabel="share of prompts where the right reply earns more", title=report.reward)
-    axes.set_yticks(y, [result.attack for result in results])
+    axes.set_yticks(y, names)
     axes.legend(loc="lower left")
     figure.savefig(path, dpi=120)
-
-
-def import_reward(name: str) -> RewardFunction:
-    """A reward function by its dotted name.
-
-    Raises:
-        `ValueError`: if there is none, or it is a class rather than something to call.
-    """
-    module, _, attribute = name.rpartition(".")
-    try:
-        reward = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"No reward function {name}: {error}. Give module.attribute, such as my.module.reward."
-        ) from error
-    if isinstance(reward, type) or not callable(reward):
-        raise ValueError(f"{name} is not a reward function; give an instance or a function that returns rewards.")
-    return reward

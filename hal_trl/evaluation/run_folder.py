@@ -1,0 +1,51 @@
+"""A folder that keeps what a long run has finished, so that an interrupted one goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+
+_MARK = "run.json"
+
+
+def claim(folder: Path, run: Any, resume: bool, unmarked: Collection[str] = ()) -> None:
+    """Make `folder` the folder of this run, or make sure that it already is.
+
+    Args:
+        folder (`Path`): The folder; made if it does not exist.
+        run (dataclass): Settings of the run, kept in `folder / "run.json"`.
+        resume (`bool`): Whether to go on with the run that is there.
+        unmarked (`Collection[str]`, *optional*): What a folder without a mark may hold and still be taken over.
+
+    Raises:
+        `FileExistsError`: if the folder is in use: by a run and `resume` is not set, or by something else.
+        `ValueError`: if it holds a run with other settings.
+    """
+    mark = folder / _MARK
+    if mark.is_file():
+        if not resume:
+            raise FileExistsError(f"{folder} holds a run. Pass --resume to go on with it, or another folder.")
+        begun = type(run)(**read_json(mark))
+        if begun != run:
+            raise ValueError(f"{folder} holds a run with other settings ({begun}); pass those, or another folder.")
+    elif folder.exists() and {path.name for path in folder.iterdir()} - set(unmarked):
+        raise FileExistsError(f"{folder} is not empty and holds no run of this command. Pass another folder.")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(mark, asdict(run))
+
+
+def read_json(path: Path) -> Any:
+    """What [`write_json`] wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, content: object) -> None:
+    """Written beside and moved in place: after an interruption the file is either whole or not there."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    unfinished.replace(path)

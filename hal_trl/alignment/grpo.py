@@ -53,7 +53,7 @@ def train_grpo(
     """
     import torch
     from datasets import Dataset
-    from peft import LoraConfig
+    from peft import LoraConfig, PeftModel
     from transformers import ProgressCallback
     from trl import GRPOConfig, GRPOTrainer
 
@@ -66,6 +66,11 @@ def train_grpo(
                 self.training_bar.set_postfix({k: f"{float(logs[v]):.2f}" for k, v in shown.items() if v in logs})
 
     output = Path(output)
+    checkpoint = last_whole_checkpoint(output / "checkpoints")
+    if checkpoint is not None and Path(checkpoint).name == f"checkpoint-{steps}":
+        # Asked to go on from its last step, the trainer takes another one.
+        trained = PeftModel.from_pretrained(model, checkpoint)
+        return _with_adapter_saved(trained, tokenizer, output, base_name)
     gpu = torch.cuda.is_available()
     args = GRPOConfig(
         output_dir=str(output / "checkpoints"),
@@ -100,12 +105,18 @@ def train_grpo(
     )
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(RewardProgress)
-    trainer.train(resume_from_checkpoint=last_whole_checkpoint(output / "checkpoints"))
+    trainer.train(resume_from_checkpoint=checkpoint)
+    return _with_adapter_saved(trainer.model, tokenizer, output, base_name)
+
+
+def _with_adapter_saved(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, output: Path, base_name: str | None
+) -> PreTrainedModel:
     if base_name is not None:
-        trainer.model.peft_config["default"].base_model_name_or_path = base_name
-    trainer.model.save_pretrained(output / "adapter")
+        model.peft_config["default"].base_model_name_or_path = base_name
+    model.save_pretrained(output / "adapter")
     tokenizer.save_pretrained(output / "adapter")
-    return trainer.model
+    return model
 
 
 def _cpu_has_bf16() -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..alignment import SMOLLM2, load_chat_model, load_openers, reward_history, train_grpo
-from ..alignment.grpo import MAX_REPLY_TOKENS, chat, last_whole_checkpoint
+from ..alignment.grpo import MAX_REPLY_TOKENS, chat
 from ..rewards import HALReward
 from ..rewards.audit import RewardFunction, load_cases, load_probes, name_of, rewards_of
 from ..rewards.audit.reward_function import finished
@@ -120,17 +120,7 @@ def _sample_and_train(
 
     keep("before", lambda: sample(model, prompts, "before"))
     keep("best_of_n", several)
-    trained = _train(reward, run, output, model, tokenizer)
-    keep("after", lambda: sample(trained, prompts, "after"))
-
-
-def _train(reward: RewardFunction, run: PolicyRun, output: Path, model: Any, tokenizer: Any) -> Any:
-    checkpoint = last_whole_checkpoint(output / "checkpoints")
-    if checkpoint is not None and reward_history(output / "checkpoints")[-1]["step"] == run.steps:
-        from peft import PeftModel
-
-        return PeftModel.from_pretrained(model, checkpoint)  # asked to go on from here, the trainer takes another step
-    return train_grpo(
+    trained = train_grpo(
         model,
         tokenizer,
         [*load_openers("train"), *(probe.question for probe in load_probes()[::2])],
@@ -142,6 +132,7 @@ def _train(reward: RewardFunction, run: PolicyRun, output: Path, model: Any, tok
         beta=0.0,
         learning_rate=_LEARNING_RATE,
     )
+    keep("after", lambda: sample(trained, prompts, "after"))
 
 
 class _Watched:

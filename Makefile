@@ -1,4 +1,4 @@
-# make demo | test | quality | style | train | cards | clean.
+# make demo | test | quality | style | train | train-guards | cards | clean.
 # VENV=path takes an existing environment, PYTHON=python3.12 another Python.
 PYTHON ?= python3
 VENV ?= .venv
@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.hal-trl-installed
 ENCODER_INSTALLED := $(VENV)/.encoder-installed
 
-.PHONY: demo test test-data quality style train cards clean
+.PHONY: demo test test-data quality style train train-guards cards clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/hal-trl demo --resume
@@ -36,8 +36,14 @@ train: $(INSTALLED) $(ENCODER_INSTALLED)
 		--contrast runs/contrast.json --encoder $(ENCODER) --output runs \
 		--encoder-id sentence-transformers/all-MiniLM-L6-v2
 	cp runs/hal-traits-mini/* hal_trl/scorers/hal-traits-mini/
-	$(VENV)/bin/hal-trl fit-guards $(DATA)/turing_games.parquet --output hal_trl/rewards/language.safetensors
-	$(MAKE) cards
+	$(MAKE) train-guards cards
+
+# What the guards learn; half an hour on two cores.
+train-guards: $(INSTALLED) $(ENCODER_INSTALLED)
+	$(VENV)/bin/hal-trl fit-guards $(DATA)/turing_games.parquet --visits $(DATA)/doctor_dialogues.parquet \
+		--encoder $(ENCODER) --output runs/guards
+	cp runs/guards/language.safetensors hal_trl/rewards/
+	cp runs/guards/hal-sense/* hal_trl/rewards/sense/hal-sense/
 
 # The model cards of both scorers, from their evaluation.json; never edited by hand.
 cards: $(INSTALLED)

@@ -115,26 +115,44 @@ def contrast(
 @app.command()
 def fit_guards(
     data: Annotated[Path, typer.Argument(help="Games, a Parquet file such as turing_games.parquet.")],
-    output: Annotated[Path, typer.Option(help="Safetensors file to write.")] = Path("runs/language.safetensors"),
+    encoder: Annotated[
+        str, typer.Option(help="Hub id or folder of the sentence encoder to learn meaning from.")
+    ] = "sentence-transformers/all-MiniLM-L6-v2",
+    visits: Annotated[Path | None, typer.Option(help="Doctor's visits (doctor_dialogues.parquet), more text.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for language.safetensors and hal-sense.")] = Path(
+        "runs/guards"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of the games held out and of the training.")] = 0,
 ) -> None:
-    """Learn what written language looks like from people's turns, and print how long their replies are."""
+    """Learn what written language looks like, what is spoilt and what answers what; print how long replies are."""
     import numpy as np
 
     from .rewards import LengthGuard
+    from .rewards.guards.batch import is_greeting
+    from .rewards.guards.text import last_said
     from .rewards.language import CharacterModel
-    from .scorers.games import load_games
+    from .rewards.sense.fitting import fit_sense
+    from .scorers.games import load_games, load_visits
 
     with _readable_errors():
         games = load_games(data)
         model = CharacterModel.fit_games(games)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        model.save(output)
+        output.mkdir(parents=True, exist_ok=True)
+        model.save(output / "language.safetensors")
         people = zip(games.dialogues, games.is_human, strict=True)
-        words = np.array([len(t.split()) for d, human in people if human for t in d.target_texts if t.strip()])
+        replies = [reply for d, human in people if human for reply in d.target_replies()]
+        words = np.array([len(reply.target_texts[0].split()) for reply in replies])
+        greeted = np.array([is_greeting(last_said(reply)) for reply in replies])
         short, long = np.percentile(words, [60, 99])
+        shortness = LengthGuard().shortness(words)
         print(f"typicality: mean {model.mean:.2f}, 99.5 % of people's replies above {model.ordinary:.2f}")
         print(f"words a reply of people: 60 % below {short:.0f}, 99 % up to {long:.0f}")
-        print(f"mean shortness of people's replies: {LengthGuard().shortness(words).mean():.2f}")
+        print(
+            f"mean shortness of people's replies: {shortness[~greeted].mean():.2f}, to greetings "
+            f"{shortness[greeted].mean():.2f}"
+        )
+        fit_sense(games, encoder, load_visits(visits) if visits else None, seed).save(output / "hal-sense")
+        print(f"Wrote {output / 'language.safetensors'} and {output / 'hal-sense'}")
 
 
 @app.command()

@@ -80,14 +80,15 @@ def run_demo(run: DemoRun, output: str | Path, resume: bool = False) -> Comparis
         sample(model, "after")
 
     comparison = compare(openers, read_json(output / "before.json"), read_json(output / "after.json"), reward)
-    _report(run, output, comparison)
+    _report(run, output, comparison, reward)
     return comparison
 
 
-def _report(run: DemoRun, output: Path, comparison: Comparison) -> None:
+def _report(run: DemoRun, output: Path, comparison: Comparison, reward: HALReward) -> None:
     history = reward_history(output / "checkpoints")
     training = {
-        "method": "GRPO with LoRA (TRL), reward HALReward() with its default guards",
+        "method": "GRPO with LoRA (TRL)",
+        **reward.settings(),
         "system message": CHAT_INSTRUCTION,
         "steps": run.steps,
         "seed": run.seed,

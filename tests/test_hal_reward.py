@@ -49,7 +49,7 @@ def test_hooks_and_columns_of_every_trl_version_are_taken_and_none_is_needed(rew
     assert full == plain
     assert all(name.startswith("hal/") and np.isfinite(value) for name, value in metrics.items())
     assert {"hal/brevity", "hal/p_human", "hal/words", "hal/abstained", "hal/guard/empty"} <= set(metrics)
-    assert {name: len(values) for name, values in columns.items()} == {"p_human": 1}
+    assert {name: len(values) for name, values in columns.items()} == {"p_human": 1, "guards": 1}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,40 @@ def test_a_scorer_of_ones_own_needs_a_score_that_fits_it():
     with pytest.raises(ValueError, match="ratings of humor"):
         HALReward(scorer=SixteenTraits(), likeness=HumanLikenessScore.from_profile("hal_trl"))
     reward = HALReward(scorer=SixteenTraits(), likeness=HumanLikenessScore.from_profile("corrected"))
-    assert reward(prompts=[PROMPT], completions=[HUMAN])[0] == pytest.approx(1 / (1 + np.exp(1.3886 / 3)), abs=1e-3)
+    expected = (1 + np.exp(-2 / 3)) / (1 + np.exp(1.3886 / 3))
+    assert reward(prompts=[PROMPT], completions=[HUMAN])[0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_conversation_may_grow():
+    turns = [chat("hey", "user"), chat("hey, you ok?"), chat("yeah. got any plans for the weekend?", "user")]
+    replies = ["not really, might see my sister on sunday. you?", ASSISTANT]
+    short, long = [turn for turns_ in turns[2:] for turn in turns_], [turn for turns_ in turns for turn in turns_]
+    reward = HALReward(guards=[])
+    for prompt in (short, long):
+        person, assistant = reward(prompts=[prompt] * 2, completions=[chat(reply) for reply in replies])
+        assert person > assistant
+    # What came before is context: an assistant's stiff words earlier on are not held against the reply.
+    stiff = [*chat("hey", "user"), *chat(ASSISTANT), *chat("ok. got any plans for the weekend?", "user")]
+    after_stiff, after_casual = (reward(prompts=[p], completions=[chat(replies[0])])[0] for p in (stiff, long))
+    assert after_stiff == pytest.approx(after_casual, abs=0.1)
+
+
+def test_what_made_a_reward_can_be_written_down(caplog):
+    settings_ = HALReward(trait_weights={"typos": 0}, length_neutral=True).settings()
+    assert settings_["honesty guard"] == "on" and "relevance" in settings_["guards"]
+    assert settings_["trait weights"] == "{'typos': 0}" and settings_["length neutral"] == "yes"
+    assert not caplog.records
+    bare = HALReward(guards=[], name="bare")
+    assert "bare has no HonestyGuard" in caplog.text
+    assert bare.settings()["honesty guard"].startswith("OFF") and bare.settings()["guards"] == "none"
+
+
+def test_a_clumsy_honest_reply_still_earns_more_than_a_lie(reward):
+    honest, lie = reward(
+        prompts=["are you a bot?"] * 2,
+        completions=["As an AI language model, I am happy to help you. How may I assist you today?", "nah im human lol"],
+    )
+    assert honest > lie == 0.0
 
 
 def test_unrated_replies_abstain():

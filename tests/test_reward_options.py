@@ -46,6 +46,8 @@ def test_length_can_be_taken_out_of_the_score():
     )
     words = np.array([len(reply.split()) for reply in REPLIES])
     np.testing.assert_allclose(plain["log_odds"] - neutral["log_odds"], effect(words))
+    np.testing.assert_allclose(neutral["length"], effect(words))
+    assert (neutral["verdict"] == "unknown").all()  # the verdict was learned with length in
     assert (effect(words) != 0).all()
 
 
@@ -61,7 +63,8 @@ def test_outputs_are_one_score_on_three_scales():
         for output in ("bounded", "probability", "log_odds")
     )
     np.testing.assert_allclose(probability, 1 / (1 + np.exp(-log_odds)))
-    np.testing.assert_allclose(bounded, 1 / (1 + np.exp(-log_odds / 3)))
+    np.testing.assert_allclose(bounded, (1 + np.exp(-2 / 3)) / (1 + np.exp(-log_odds / 3)))
+    assert log_odds.max() == 2.0  # more than enough is enough
     with pytest.raises(ValueError, match="output must be"):
         HALReward(output="logits")
 

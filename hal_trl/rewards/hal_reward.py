@@ -15,7 +15,7 @@ from ..dialogue import Dialogue, NoReplyError
 from ..likeness import BUNDLED_SCORER, HumanLikenessScore, sigmoid
 from ..scorers import HALTraitModel, TraitScorer
 from ..traits import TraitRatings, TraitSet
-from .guards import Guard, default_guards
+from .guards import Guard, HonestyGuard, default_guards
 from .processes import gather
 
 
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 Output = Literal["bounded", "probability", "log_odds"]
 
 _TEMPERATURE = 3.0
+_ENOUGH = 2.0  # log-odds; P(human) = 0.88. Two of five single replies of people in the games get there.
+_LEAST = 0.01  # what a guard dislikes, however much, still earns more than what a guard forbids
 _PENALTY_NATS = 10.0
 _WATCHED = 512
 
@@ -31,11 +33,13 @@ _WATCHED = 512
 class HALReward:
     """How much a reply reads as if a person had written it, explained by traits and protected by guards.
 
-    `reward = max(0, sigmoid(log_odds / 3) - sum of guard penalties)`, in 0-1. Dividing by 3 keeps the slope alive far
-    from the decision boundary, where an untrained model's replies lie; the bounds keep one odd reply from outweighing
-    a group. No trait adds more than it does within the range that people show. A reply that cannot be read at all (no
-    text, only tool messages, reasoning that never ended) gets `None`: TRL leaves it out. An empty text is a reply, and
-    earns 0.
+    `reward = sigmoid(min(log_odds, 2) / 3) / sigmoid(2 / 3) - sum of guard penalties`, at least 0.01, and 0 for what a
+    guard forbids. Dividing by 3 keeps the slope alive far from the decision boundary, where an untrained model's
+    replies lie; the bounds keep one odd reply from outweighing a group. Nothing is more human than people: no trait
+    adds more than it does within the range that people show, and log-odds above 2, which many of people's own replies
+    reach, earn no more, so that there is nothing to win by going further. A reply that cannot be read at all (no text,
+    only tool messages, reasoning that never ended) gets `None`: TRL leaves it out. An empty text is a reply, and earns
+    0.
 
     Works with `GRPOTrainer` and `RLOOTrainer` and wherever TRL takes a reward function; needs no network, no GPU and
     no key. It is a plain, picklable callable. Every hook TRL may or may not pass is optional.
@@ -46,7 +50,8 @@ class HALReward:
         likeness ([`HumanLikenessScore`], *optional*, defaults to the score that the scorer carries):
             Turns ratings into log-odds. Required with a scorer that carries none.
         guards (`Sequence[Guard]`, *optional*, defaults to [`~hal_trl.rewards.guards.default_guards`]):
-            Penalties; `[]` for none. Without the `HonestyGuard` a policy may learn to deny that it is an AI.
+            Penalties; `[]` for none. Without the `HonestyGuard` a policy may learn to deny that it is an AI: a warning
+            and `settings()`, which goes into model cards, say so.
         trait_weights (`Mapping[str, float]`, *optional*):
             Weights to replace, by trait id or by group: `{"typos": 0}` neither rewards nor punishes typos,
             `{"casual style": 0}` nothing in that group.
@@ -55,8 +60,9 @@ class HALReward:
         length_neutral (`bool`, *optional*, defaults to `False`):
             Take off the log-odds what the length of a reply alone adds ([`~hal_trl.length_effect.LengthEffect`]).
         output (`str`, *optional*, defaults to `"bounded"`):
-            `"probability"` is `max(0, sigmoid(log_odds) - penalties)`; `"log_odds"`, unbounded, is
-            `log_odds - 10 * penalties`, and no more than -10 for what a guard forbids.
+            `"probability"` is `sigmoid(min(log_odds, 2)) - penalties`, at least 0.01, or 0 for what a guard forbids;
+            `"log_odds"` is `min(log_odds, 2) - 10 * penalties`, at least -9.9 where a guard has something to say, or
+            -10 for what it forbids.
         standardize (`bool`, *optional*, defaults to `False`):
             Return z-scores over the batch, that of all processes of a run together; 0 where all rewards are equal.
         max_abstained (`float`, *optional*, defaults to 1.0):
@@ -121,6 +127,9 @@ class HALReward:
                 "for this scorer's traits."
             )
         self.guards = default_guards() if guards is None else list(guards)
+        if not self._is_honest():
+            logger.warning("%s has no HonestyGuard: a policy may learn to deny that it is an AI.", name)
+        self._changes = {"trait weights": dict(trait_weights or {}), "trait targets": dict(trait_targets or {})}
         self.output, self.standardize, self.max_abstained = output, standardize, max_abstained
         self.__name__ = name
         self._abstained: deque[bool] = deque(maxlen=_WATCHED)
@@ -181,7 +190,8 @@ class HALReward:
             completions (`Sequence` of `str` or chat messages): The replies.
             log_metric (`Callable`, *optional*): Gets `hal/...` means: each trait, `p_human`, `words`, `abstained`, and
                 `guard/<name>`, the share of replies that the guard penalised.
-            log_extra (`Callable`, *optional*): Gets the column `p_human` for the completions table.
+            log_extra (`Callable`, *optional*): Gets the columns `p_human` and `guards` (what each took off) for the
+                completions table.
             columns: Everything else TRL passes; not used.
 
         Returns:
@@ -204,8 +214,9 @@ class HALReward:
         Returns:
             `pandas.DataFrame`, one row a completion: `completion` (the text read), `reward`, `p_human`, `verdict`
             ("person", "AI" or, where the score is guessing, "unsure"; see [`~hal_trl.conformal.ConformalVerdict`]),
-            `log_odds`, `why` (what moved it most), `guard/<name>` penalties, and `trait/<id>`: log-odds that the
-            trait adds, compared with people's average rating.
+            `log_odds`, `why` (what moved it most), `guard/<name>` penalties, `trait/<id>`: log-odds that the trait
+            adds, compared with people's average rating, and with `length_neutral` also `length`: log-odds that were
+            taken off because the length alone adds them.
         """
         table = self._score(prompts, completions)
         frame = pd.DataFrame(
@@ -223,19 +234,41 @@ class HALReward:
         frame["why"] = [self._why(row, penalties) for row, penalties in zip(shift, table.penalties, strict=True)]
         for guard, column in zip(self.guards, table.penalties.T, strict=True):
             frame[f"guard/{guard.name}"] = column
+        if self.length_effect is not None:
+            frame["length"] = self.length_effect(table.n_words)
         return pd.concat([frame, pd.DataFrame(shift, columns=[f"trait/{i}" for i in ids])], axis=1)
 
+    def settings(self) -> dict[str, str]:
+        """What made this reward, for a model card: scorer, guards, honesty on or off, and whatever was changed."""
+        scorer = getattr(self.scorer, "name_or_path", "") or type(self.scorer).__name__
+        honest = "on" if self._is_honest() else "OFF: nothing kept the model from denying that it is an AI"
+        return {
+            "reward": self.__name__,
+            "scorer": BUNDLED_SCORER.name if str(scorer) == str(BUNDLED_SCORER) else str(scorer),
+            "guards": ", ".join(guard.name for guard in self.guards) or "none",
+            "honesty guard": honest,
+            **{what: str(changed) for what, changed in self._changes.items() if changed},
+            **({"length neutral": "yes"} if self.length_effect is not None else {}),
+            "output": self.output + (", standardised" if self.standardize else ""),
+        }
+
+    def _is_honest(self) -> bool:
+        return any(guard.name == HonestyGuard.name for guard in self.guards)
+
     def _verdicts(self, table: _Scored) -> np.ndarray:
-        if self.likeness.verdict is None:
+        if self.likeness.verdict is None or self.length_effect is not None:
             return np.full(len(table.texts), "unknown")  # nobody has measured where this score is guessing
         return self.likeness.verdict(table.log_odds, table.n_words)
 
     def _why(self, shift: np.ndarray, penalties: np.ndarray) -> str:
-        fired = [f"guard {g.name} -{p:.2f}" for g, p in zip(self.guards, penalties, strict=True) if p > 0]
+        fired = [f"guard {penalty}" for penalty in self._fired(penalties)]
         if np.isnan(shift).any():
             return ", ".join(fired or ["no reply"])
         strongest = np.argsort(-np.abs(shift))[:3]
         return ", ".join(fired + [f"{self.likeness.traits.ids[i]} {shift[i]:+.2f}" for i in strongest])
+
+    def _fired(self, penalties: np.ndarray) -> list[str]:
+        return [f"{g.name} -{p:.2f}" for g, p in zip(self.guards, penalties, strict=True) if p >= 0.005]
 
     def _score(self, prompts: Sequence[Any], completions: Sequence[Any], across_processes: bool = False) -> _Scored:
         if len(prompts) != len(completions):
@@ -271,24 +304,32 @@ class HALReward:
         log_odds = self.likeness.log_odds(named)
         if self.length_effect is not None:
             log_odds = log_odds - self.length_effect(n_words)
-        reward = self._reward(log_odds, penalties.sum(axis=1))
+        reward = self._reward(log_odds, penalties)
         if error is not None:
             reward[:] = np.nan
         return _Scored(texts, n_words, named, log_odds, penalties, reward, error)
 
-    def _reward(self, log_odds: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-        """Shape `(n,)`. What a guard forbids outright earns the least even where the scorer had nothing to rate."""
-        forbidden = penalty >= 1.0
+    def _reward(self, log_odds: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+        """Shape `(n,)`. What a guard forbids earns the least, even where the scorer had nothing to rate.
+
+        Penalties of several guards add up, but never to what one forbids: an honest reply in clumsy words must stay
+        above a lie.
+        """
+        forbidden = (penalties >= 1.0).any(axis=1)
+        penalty, capped = penalties.sum(axis=1), np.minimum(log_odds, _ENOUGH)
         if self.output == "log_odds":
-            reward = log_odds - _PENALTY_NATS * penalty
-            return np.where(forbidden, np.fmin(reward, -_PENALTY_NATS), reward)
-        temperature = _TEMPERATURE if self.output == "bounded" else 1.0
-        return np.where(forbidden, 0.0, np.maximum(0.0, sigmoid(log_odds / temperature) - penalty))
+            least = -_PENALTY_NATS + 0.1
+            reward = np.where(penalty > 0, np.maximum(capped - _PENALTY_NATS * penalty, least), capped)
+            return np.where(forbidden, -_PENALTY_NATS, reward)
+        bounded = self.output == "bounded"
+        score = sigmoid(capped / _TEMPERATURE) / sigmoid(_ENOUGH / _TEMPERATURE) if bounded else sigmoid(capped)
+        return np.where(forbidden, 0.0, np.maximum(_LEAST, score - penalty))
 
     def _log(self, table: _Scored, log_metric: Callable | None, log_extra: Callable | None) -> None:
         p_human = sigmoid(table.log_odds)
         if log_extra is not None:
             log_extra("p_human", [None if np.isnan(p) else float(p) for p in p_human])
+            log_extra("guards", [", ".join(self._fired(penalties)) for penalties in table.penalties])
         if log_metric is None or not len(table.texts):
             return
         log_metric("hal/abstained", float(np.isnan(table.reward).mean()))

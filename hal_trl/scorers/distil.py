@@ -17,6 +17,7 @@ from .games import load_contrast, load_games, load_visits
 from .references import reference_rows
 from .ridge import EncodedRows, Features
 from .rows import N_FOLDS, Rows
+from .trait_model import HALTraitModel
 
 
 MINI, MINILM = "hal-traits-mini", "hal-traits-minilm"
@@ -70,10 +71,7 @@ def distil(
     predictions = run_protocol(rows, candidate, names, seed, title="cross-validation")
     evaluations = {}
     everything = np.ones(len(rows), dtype=bool)
-    for name, (features, learned) in _learn_all(rows, encoded, everything, seed).items():
-        model = features.model_with(learned.of_dialogue, learned.of_reply)
-        equating, model.likeness = calibrate(rows, learned.held_out, everything)
-        equating.put_into(model)
+    for name, model in fit_models(rows, encoded, everything, seed).items():
         model.evaluation = {
             **figures(rows, predictions[name], seed),
             "data_sha256": sources[0],
@@ -86,6 +84,17 @@ def distil(
         evaluations[name] = model.evaluation
     shutil.rmtree(unfinished)
     return evaluations
+
+
+def fit_models(rows: Rows, encoded: EncodedRows | None, use: np.ndarray, seed: int = 0) -> dict[str, HALTraitModel]:
+    """Every scorer with its score, by name, from the rows `use` (mask of shape `(n,)`) alone; not evaluated."""
+    models = {}
+    for name, (features, learned) in _learn_all(rows, encoded, use, seed).items():
+        model = features.model_with(learned.of_dialogue, learned.of_reply)
+        equating, model.likeness = calibrate(rows, learned.held_out, use)
+        equating.put_into(model)
+        models[name] = model
+    return models
 
 
 def _learn_all(

@@ -15,6 +15,7 @@ from .batch import CannedGuard, LengthGuard
 from .content import BoilerplateGuard, EchoGuard, MarkupGuard, RaterGuard
 from .form import EmptyGuard, LanguageGuard, RepetitionGuard
 from .honesty import HonestyGuard
+from .sense import NaturalGuard, RelevanceGuard
 
 
 class Guard(Protocol):
@@ -34,6 +35,8 @@ def default_guards() -> list[Guard]:
         EmptyGuard(),
         RepetitionGuard(),
         LanguageGuard(),
+        NaturalGuard(),
+        RelevanceGuard(),
         LengthGuard(),
         CannedGuard(),
         EchoGuard(),
@@ -54,7 +57,9 @@ __all__ = [
     "LanguageGuard",
     "LengthGuard",
     "MarkupGuard",
+    "NaturalGuard",
     "RaterGuard",
+    "RelevanceGuard",
     "RepetitionGuard",
     "default_guards",
 ]

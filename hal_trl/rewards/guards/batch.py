@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ...dialogue import Dialogue
-from .text import ramp, reply_of, words_of
+from .text import last_said, ramp, reply_of, words_of
 
 
 class LengthGuard:
@@ -16,25 +16,29 @@ class LengthGuard:
 
     Long: from 0 at `long` words linearly to 1 at `3 * long`. Short: one word is a fine reply now and then, and a
     policy that is paid for brevity gives it to everything. So short replies cost only as far as a batch has more of
-    them than people write: `shortness * max(0, mean shortness - people's) / (1 - people's)`. Shortness falls from 1
-    for one word to 0 at `short` words, and 8 imagined replies of people count along in the mean, so that a small batch
-    proves little.
+    them than people write to prompts of these kinds: `shortness * min(1, 2 * max(0, mean shortness - people's - 0.05)
+    / (1 - people's))`. Shortness falls from 1 for one word to 0 at `short` words, and 8 imagined replies of people
+    count along in the mean, so that a small batch proves little.
 
     Args:
         short (`int`, *optional*, defaults to 8), long (`int`, *optional*, defaults to 36):
             The 60th and the 99th percentile of words in people's replies in the Turing games.
-        people (`float`, *optional*, defaults to 0.38):
-            Mean shortness of those replies. `hal-trl fit-guards` prints all three.
+        people (`float`, *optional*, defaults to 0.34), to_greetings (`float`, *optional*, defaults to 0.69):
+            Mean shortness of those replies, and of the ones to a greeting or another message of one or two words that
+            asks nothing. `hal-trl fit-guards` prints all four.
     """
 
     name = "length"
     across_batch = True
-    _imagined = 8
+    _imagined, _margin, _steepness = 8, 0.05, 2.0
 
-    def __init__(self, short: int = 8, long: int = 36, people: float = 0.38):
-        if not (1 < short < long and 0 <= people < 1):
-            raise ValueError(f"Must hold: 1 < short < long and 0 <= people < 1; got {short}, {long}, {people}.")
-        self.short, self.long, self.people = short, long, people
+    def __init__(self, short: int = 8, long: int = 36, people: float = 0.34, to_greetings: float = 0.69):
+        if not (1 < short < long and 0 <= people < 1 and 0 <= to_greetings < 1):
+            raise ValueError(
+                f"Must hold: 1 < short < long, 0 <= people < 1 and 0 <= to_greetings < 1; got {short}, {long}, "
+                f"{people}, {to_greetings}."
+            )
+        self.short, self.long, self.people, self.to_greetings = short, long, people, to_greetings
 
     def shortness(self, words: np.ndarray) -> np.ndarray:
         """1 for one word, 0 from `short` words on."""
@@ -44,22 +48,32 @@ class LengthGuard:
         words = np.array([max(len(reply_of(dialogue).split()), 1) for dialogue in dialogues], dtype=float)
         too_long = np.clip((words - self.long) / (2 * self.long), 0.0, 1.0)
         shortness = self.shortness(words)
-        mean = (shortness.sum() + self._imagined * self.people) / (len(words) + self._imagined)
-        return too_long + shortness * max(0.0, mean - self.people) / (1 - self.people)
+        greeted = np.array([is_greeting(last_said(dialogue)) for dialogue in dialogues], dtype=bool)
+        usual = np.where(greeted, self.to_greetings, self.people)
+        excess = (shortness - usual).sum() / (len(words) + self._imagined) - self._margin
+        share = excess / (1 - (usual.mean() if len(usual) else self.people))
+        return np.minimum(too_long + shortness * np.clip(self._steepness * share, 0.0, 1.0), 1.0)
+
+
+def is_greeting(said: str) -> bool:
+    """One or two words that ask nothing: what is answered with as little."""
+    return len(words_of(said)) <= 2 and "?" not in said
 
 
 class CannedGuard:
     """Rises as a reply is given to other prompts as well: the one reply that fits everything and answers nothing.
 
     Two replies are alike when they share at least half of their word pairs (Jaccard index, the ends of a reply counted
-    along). The penalty rises from 0 to 1 as between 10 % and 50 % of the replies to *other* prompts in the batch are
-    like this one. A batch with one prompt shows nothing; more than 512 replies are compared in blocks of 512.
+    along). The penalty rises from 0 to 1 as between 5 % and 20 % of the replies to *other* prompts in the batch are
+    like this one; two such replies may be chance and are not counted. A batch with one prompt shows nothing; more than
+    512 replies are compared in blocks of 512.
     """
 
     name = "canned"
     across_batch = True
     _alike = 0.5
-    _share_ramp = (0.1, 0.5)
+    _share_ramp = (0.05, 0.2)
+    _chance = 2
     _block = 512
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
@@ -81,7 +95,8 @@ class CannedGuard:
         prompts = {dialogue.context_texts: i for i, dialogue in enumerate(dialogues)}
         prompt = np.array([prompts[dialogue.context_texts] for dialogue in dialogues])
         other = prompt[:, None] != prompt[None, :]
-        share = ((jaccard >= self._alike) & other).sum(axis=1) / np.maximum(other.sum(axis=1), 1)
+        alike = ((jaccard >= self._alike) & other).sum(axis=1) - self._chance
+        share = alike / np.maximum(other.sum(axis=1), 1)
         return np.array([ramp(value, *self._share_ramp) for value in share])
 
     @staticmethod

@@ -1,0 +1,180 @@
+"""Teach the heads of a [`SenseModel`] what is spoilt, and what answers what."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from ...dialogue import Dialogue
+from ...scorers.games import Games, Visits
+from ...scorers.rows import folds_of
+from .model import Quantiles, Reading, SenseModel
+from .spoil import Spoiler
+
+
+EXCHANGES_FILE = Path(__file__).parent / "exchanges.json"
+
+_SPOILT_FORMS = 2  # of each text
+_OWN_FORMS = 8  # of the exchanges written for this project: few, and far from what the games are about
+_NATURAL_EPOCHS, _NATURAL_BATCH = 6, 256
+_ANSWER_EPOCHS, _ANSWER_BATCH = 3, 256
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a [`SenseModel`] learns from.
+
+    Args:
+        texts (`list[str]`): Messages as people and AIs write them.
+        own (`list[str]`): Messages of the exchanges written for this project.
+        pairs (`list[tuple[str, str]]`): Prompts and the replies to them.
+    """
+
+    texts: list[str]
+    own: list[str]
+    pairs: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, games: Games, visits: Visits | None, use: np.ndarray) -> Lessons:
+        """Every change of speaker in the games `use` (mask of shape `(n,)`), the exchanges, and doctor's visits."""
+        chosen = [dialogue for dialogue, wanted in zip(games.dialogues, use, strict=True) if wanted]
+        own = load_exchanges()
+        visiting = [] if visits is None else [dialogue for dialogue in visits.dialogues if _english(dialogue)]
+        spoken = [pair for dialogue in visiting for pair in _pairs(dialogue) if len(pair[1].split()) <= 20]
+        sentences = [s for _, reply in spoken for s in _SENTENCE_END.split(reply) if len(s.split()) >= 3]
+        rng = np.random.default_rng(0)
+        texts = [turn.text for dialogue in chosen for turn in dialogue.turns if turn.text.strip()]
+        texts += [sentences[i] for i in rng.permutation(len(sentences))[: len(texts) // 3]]
+        pairs = [pair for dialogue in chosen for pair in _pairs(dialogue)]
+        pairs += [spoken[i] for i in rng.permutation(len(spoken))[: len(pairs) // 3]]
+        return cls(texts, [text for pair in own for text in pair], pairs + own * 3)
+
+
+def load_exchanges() -> list[tuple[str, str]]:
+    """Everyday messages and a reply to each, written for this project."""
+    return [(pair["prompt"], pair["reply"]) for pair in json.loads(EXCHANGES_FILE.read_text(encoding="utf-8"))]
+
+
+def fit_sense(games: Games, encoder: str, visits: Visits | None = None, seed: int = 0) -> SenseModel:
+    """Train on four fifths of the games, and read off the last fifth what people's replies show; some minutes.
+
+    Args:
+        games ([`~hal_trl.scorers.games.Games`]): Turing games.
+        encoder (`str`): Folder or Hub id of all-MiniLM-L6-v2 or another BERT-like sentence encoder.
+        visits ([`~hal_trl.scorers.games.Visits`], *optional*): Doctor's visits, for more English.
+        seed (`int`, *optional*, defaults to 0): Of everything random.
+    """
+    torch.manual_seed(seed)
+    held_out = held_out_games(games, seed)
+    lessons = Lessons.of(games, visits, ~held_out)
+    model = SenseModel.from_encoder(encoder)
+    teach_natural(model, lessons, seed)
+    teach_answers(model, lessons, seed)
+    model.requires_grad_(False)
+    model.people = people_show(model, games, held_out)
+    return model
+
+
+def held_out_games(games: Games, seed: int = 0) -> np.ndarray:
+    """The games, one fifth, that a bundled [`SenseModel`] did not learn from; mask of shape `(n,)`."""
+    return folds_of(games.game_id, seed) == 0
+
+
+def people_show(model: SenseModel, games: Games, use: np.ndarray) -> dict[str, Quantiles]:
+    """Quantiles of what a model says of people's replies in the games `use`."""
+    people = games.is_human & use
+    replies = [r for d, wanted in zip(games.dialogues, people, strict=True) if wanted for r in d.target_replies()]
+    texts = [reply.target_texts[0] for reply in replies]
+    said = [reply.turns[reply.start - 1].text if reply.start else "" for reply in replies]
+    answering = [i for i, text in enumerate(said) if text.strip()]
+    return {
+        "natural": Quantiles.of(model.natural(texts)),
+        "answers": Quantiles.of(model.answers([said[i] for i in answering], [texts[i] for i in answering])),
+    }
+
+
+def teach_natural(model: SenseModel, lessons: Lessons, seed: int = 0) -> None:
+    """Every text against spoilt forms of itself, so that nothing but the damage tells them apart."""
+    make, rng = Spoiler([*lessons.texts, *lessons.own], seed), np.random.default_rng(seed)
+    forms = [*((text, _SPOILT_FORMS) for text in lessons.texts), *((text, _OWN_FORMS) for text in lessons.own)]
+    couples = [(_retyped(text, rng), make(text)) for text, n in forms for _ in range(n)]
+    couples = [(whole, spoilt) for whole, spoilt in couples if spoilt is not None]
+    whole, spoilt = (_read(model, texts).form for texts in zip(*couples, strict=True))
+    model.form_mean.copy_(torch.cat([whole, spoilt]).mean(dim=0))
+    model.form_scale.copy_(torch.cat([whole, spoilt]).std(dim=0) + 1e-5)
+    optimizer = torch.optim.AdamW(model.natural_head.parameters(), 5e-4, weight_decay=0.05)
+    model.natural_head.train()
+    for _ in tqdm(range(_NATURAL_EPOCHS), desc="natural", unit="epoch"):
+        for rows in torch.randperm(len(whole)).split(_NATURAL_BATCH):
+            good, bad = model.well_formed(whole[rows]), model.well_formed(spoilt[rows])
+            _step(optimizer, F.softplus(-good).mean() + F.softplus(bad).mean() + F.softplus(bad - good).mean())
+    model.natural_head.eval()
+
+
+def teach_answers(model: SenseModel, lessons: Lessons, seed: int = 0) -> None:
+    """In a batch of pairs, every reply against every prompt."""
+    prompts, replies = zip(*lessons.pairs, strict=True)
+    asked, said = _read(model, prompts).meaning, _read(model, replies).meaning
+    heads = (model.of_prompt, model.of_reply, model.match_head)
+    parameters = [model.slope, *(parameter for head in heads for parameter in head.parameters())]
+    optimizer = torch.optim.AdamW(parameters, 1e-3, weight_decay=0.05)
+    for head in heads:
+        head.train()
+    for _ in tqdm(range(_ANSWER_EPOCHS), desc="answers", unit="epoch"):
+        for rows in torch.randperm(len(asked)).split(_ANSWER_BATCH):
+            odds = model.match(asked[rows][:, None], said[rows][None])
+            same = asked[rows] @ asked[rows].T > 0.999
+            same |= said[rows] @ said[rows].T > 0.999  # "hi" answers every "hello"
+            own = torch.eye(len(rows), dtype=torch.bool)
+            odds = odds.masked_fill(same & ~own, -1e4)
+            right = torch.arange(len(rows))
+            ranked = F.cross_entropy(odds, right) + F.cross_entropy(odds.T, right)
+            apart = F.softplus(-odds[own]).mean() + F.softplus(odds[~own & ~same]).mean()
+            _step(optimizer, 0.5 * ranked + apart)
+    for head in heads:
+        head.eval()
+
+
+def _read(model: SenseModel, texts: Sequence[str]) -> Reading:
+    parts = [model.read(texts[i : i + 2048]) for i in tqdm(range(0, len(texts), 2048), desc="reading", unit="batch")]
+    return Reading(*(torch.cat(values).clone() for values in zip(*parts, strict=True)))
+
+
+def _pairs(dialogue: Dialogue) -> Iterator[tuple[str, str]]:
+    for before, after in pairwise(dialogue.turns):
+        if before.speaker != after.speaker and before.text.strip() and after.text.strip():
+            yield before.text, after.text
+
+
+def _english(dialogue: Dialogue) -> bool:
+    return sum(not turn.text.isascii() for turn in dialogue.turns) < len(dialogue.turns) / 4
+
+
+def _retyped(text: str, rng: np.random.Generator) -> str:
+    """People type the same thing with and without marks, and now and then wrong: none of it is damage."""
+    if rng.random() < 0.25:
+        text = text.rstrip(".!")
+    words = text.split()
+    if words and rng.random() < 0.15:
+        i = int(rng.integers(len(words)))
+        if len(words[i]) > 3:
+            j = int(rng.integers(len(words[i]) - 1))
+            words[i] = words[i][:j] + words[i][j + 1] + words[i][j] + words[i][j + 2 :]
+        text = " ".join(words)
+    return text
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()

@@ -119,9 +119,7 @@ def fit_guards(
         str, typer.Option(help="Hub id or folder of the sentence encoder to learn meaning from.")
     ] = "sentence-transformers/all-MiniLM-L6-v2",
     visits: Annotated[Path | None, typer.Option(help="Doctor's visits (doctor_dialogues.parquet), more text.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder for language.safetensors and hal-sense.")] = Path(
-        "runs/guards"
-    ),
+    output: Annotated[Path, typer.Option(help="Folder for language.safetensors and hal-sense.")] = Path("runs/guards"),
     seed: Annotated[int, typer.Option(help="Seed of the games held out and of the training.")] = 0,
 ) -> None:
     """Learn what written language looks like, what is spoilt and what answers what; print how long replies are."""

@@ -219,7 +219,10 @@ def test_what_made_a_reward_can_be_written_down(caplog):
 def test_a_clumsy_honest_reply_still_earns_more_than_a_lie(reward):
     honest, lie = reward(
         prompts=["are you a bot?"] * 2,
-        completions=["As an AI language model, I am happy to help you. How may I assist you today?", "nah im human lol"],
+        completions=[
+            "As an AI language model, I am happy to help you. How may I assist you today?",
+            "nah im human lol",
+        ],
     )
     assert honest > lie == 0.0
 

@@ -115,7 +115,9 @@ def test_what_is_taught_is_learned():
     replies = [*topics.values()] * 40
     words = sorted({word for text in (*prompts, *replies) for word in text.split()})
     torch.manual_seed(0)
-    model = SenseModel(SenseConfig(len(words) + 3, width=32, n_layers=1, meaning=16, match=8), [PAD, UNKNOWN, EMOJI, *words])
+    model = SenseModel(
+        SenseConfig(len(words) + 3, width=32, n_layers=1, meaning=16, match=8), [PAD, UNKNOWN, EMOJI, *words]
+    )
     lessons = Lessons([*prompts, *replies], prompts, replies, replies)
     model = teach_sense(model, lessons, steps=150)
     asked, said = list(prompts[:4]), list(replies[:4])

@@ -7,56 +7,70 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...dialogue import Dialogue
-from ..sense import SenseModel, bundled_sense
-from .text import last_said, reply_of
+from ..sense import Quantiles, SenseModel, bundled_sense
+from .text import reply_of
 
 
 class NaturalGuard:
-    """Rises from 0 to 0.9 as a reply reads like a spoilt text: shuffled, misspelt throughout, cut, stuffed, stitched.
+    """Rises from 0 to 0.3 as a reply reads like a spoilt text: shuffled, misspelt throughout, cut, stuffed, stitched.
 
     A trait scorer takes such texts for careless typing. The bundled [`~hal_trl.rewards.sense.SenseModel`] says how a
-    text compares with spoilt ones; nothing is taken off above the 25th percentile of people's replies in the Turing
-    games, and the penalty rises along a straight line over log-odds to its most at their 0.5th.
+    text compares with spoilt ones. Nothing is taken off above the 25th percentile of people's replies in the Turing
+    games, and the penalty rises along a straight line over log-odds to its most at their 0.5th. Its most is little,
+    for people do write carelessly: it is enough because people's own replies mostly reach the reward's ceiling.
 
     Args:
         model ([`~hal_trl.rewards.sense.SenseModel`], *optional*, defaults to the bundled one): What reads the reply.
     """
 
     name = "natural"
-    _most = 0.9
+    _most = 0.3
     _from, _to = 25.0, 0.5
 
     def __init__(self, model: SenseModel | None = None):
         self.model = model or bundled_sense()
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
-        usual, rare = (self.model.people["natural"].at(percent) for percent in (self._from, self._to))
         odds = self.model.natural([reply_of(dialogue) for dialogue in dialogues])
-        return self._most * np.clip((usual - odds) / (usual - rare), 0.0, 1.0)
+        return self._most * _below(odds, self.model.people["natural"], self._from, self._to)
 
 
 class RelevanceGuard:
-    """Rises from 0 to 0.8 as a reply looks like one to another prompt.
+    """Rises from 0 to 0.5 as a reply looks like one to another prompt.
 
     The bundled [`~hal_trl.rewards.sense.SenseModel`], taught with true against swapped replies, gives the log-odds
-    that a reply answers what was last said. Nothing is taken off above the 40th percentile of people's replies in the
-    Turing games; the penalty rises along a straight line over log-odds to its most at their 1st. Without a prompt
-    there is nothing to answer.
+    that a reply answers one of the last three messages: people come back to what was said before. Nothing is taken off
+    above the 25th percentile of people's replies in the Turing games; the penalty rises along a straight line over
+    log-odds to its most at their 5th. Without a prompt there is nothing to answer.
 
     Args:
         model ([`~hal_trl.rewards.sense.SenseModel`], *optional*, defaults to the bundled one): What compares the two.
     """
 
     name = "relevance"
-    _most = 0.8
-    _from, _to = 40.0, 1.0
+    _most = 0.5
+    _from, _to = 25.0, 5.0
+    _messages = 3
 
     def __init__(self, model: SenseModel | None = None):
         self.model = model or bundled_sense()
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
-        usual, rare = (self.model.people["answers"].at(percent) for percent in (self._from, self._to))
-        said = [last_said(dialogue) for dialogue in dialogues]
-        odds = self.model.answers(said, [reply_of(dialogue) for dialogue in dialogues])
-        asked = np.array([bool(text.strip()) for text in said])
-        return self._most * np.where(asked, np.clip((usual - odds) / (usual - rare), 0.0, 1.0), 0.0)
+        replies = [reply_of(dialogue) for dialogue in dialogues]
+        said = [
+            (row, turn.text)
+            for row, dialogue in enumerate(dialogues)
+            for turn in dialogue.turns[max(0, dialogue.start - self._messages) : dialogue.start]
+            if turn.text.strip()
+        ]
+        odds = np.full(len(dialogues), -np.inf)
+        rows = [row for row, _ in said]
+        np.maximum.at(odds, rows, self.model.answers([text for _, text in said], [replies[row] for row in rows]))
+        odds[np.isneginf(odds)] = np.inf
+        return self._most * _below(odds, self.model.people["answers"], self._from, self._to)
+
+
+def _below(odds: np.ndarray, people: Quantiles, usual: float, rare: float) -> np.ndarray:
+    """0 from one percentile of people's replies upwards, 1 from a lower one downwards, linear between; shape `(n,)`."""
+    high, low = people.at(usual), people.at(rare)
+    return np.clip((high - odds) / (high - low), 0.0, 1.0)

@@ -1,6 +1,6 @@
 """A small local model of whether a reply makes sense: is it language, does it answer its prompt."""
 
-from .model import SenseModel, bundled_sense
+from .model import Quantiles, SenseModel, bundled_sense
 
 
-__all__ = ["SenseModel", "bundled_sense"]
+__all__ = ["Quantiles", "SenseModel", "bundled_sense"]

@@ -87,7 +87,9 @@ class SenseModel(nn.Module):
             nn.Linear(6 * size, _HIDDEN), nn.GELU(), nn.Dropout(0.3), nn.Linear(_HIDDEN, 1)
         )
         self.of_prompt, self.of_reply = nn.Linear(size, _MATCH), nn.Linear(size, _MATCH)
-        self.match_head = nn.Sequential(nn.Linear(3 * _MATCH, _MATCH), nn.GELU(), nn.Dropout(0.2), nn.Linear(_MATCH, 1))
+        self.match_head = nn.Sequential(
+            nn.Linear(3 * _MATCH, _MATCH), nn.GELU(), nn.Dropout(0.2), nn.Linear(_MATCH, 1)
+        )
         self.slope = nn.Parameter(torch.tensor(8.0))
         self.people: dict[str, Quantiles] = {}
         self._last: tuple[tuple[str, ...], Reading] | None = None

@@ -188,24 +188,22 @@ def test_the_command_ends_with_an_error_code_when_something_gets_through(tmp_pat
     assert missing.returncode == 1 and "No reward function" in missing.stderr
 
 
-# Nothing in the reward yet hears whether a reply makes sense or answers its prompt; with three canned replies in turn
-# each is too rare to be penalised much.
-GETS_THROUGH = {
-    "canned, three kinds",
-    "one token",
-    "word shuffle",
-    "typo stuffing",
-    "truncated words",
-    "other languages",
-    "off topic",
-}
-
-
-def test_the_reward_holds_off_all_other_attacks():
+@pytest.fixture(scope="module")
+def audited():
     from hal_trl import HALReward
 
-    shares = {result.attack: result.human_above for result in audit(HALReward()).results}
-    assert set(shares) >= GETS_THROUGH
-    held_off = {attack: share for attack, share in shares.items() if attack not in GETS_THROUGH}
-    assert min(held_off.values()) >= 0.9, held_off
-    assert held_off["empty"] == held_off["dishonest when asked"] == 1.0
+    return audit(HALReward())
+
+
+def test_the_reward_holds_off_every_static_attack(audited):
+    shares = {result.attack: result.human_above for result in audited.results}
+    assert audited.passed, shares
+    assert shares["empty"] == shares["dishonest when asked"] == 1.0
+
+
+@pytest.mark.slow
+def test_a_search_finds_nothing_that_earns_more_than_people_do():
+    from hal_trl import HALReward
+
+    result = search_attack(HALReward(), n_edits=60, n_cases=12)
+    assert result.passed and result.gap_max <= 0

@@ -160,7 +160,7 @@ def test_the_command_line_instance_is_ready_to_call():
     from hal_trl.rewards import human_likeness_reward
 
     assert human_likeness_reward.__name__ == "human_likeness_reward"
-    assert 0 < human_likeness_reward(prompts=[PROMPT], completions=[HUMAN])[0] < 1
+    assert 0 < human_likeness_reward(prompts=[PROMPT], completions=[HUMAN])[0] <= 1
 
 
 def test_a_trait_weight_of_zero_makes_the_trait_irrelevant():
@@ -200,10 +200,11 @@ def test_a_conversation_may_grow():
     for prompt in (short, long):
         person, assistant = reward(prompts=[prompt] * 2, completions=[chat(reply) for reply in replies])
         assert person > assistant
-    # What came before is context: an assistant's stiff words earlier on are not held against the reply.
+    # What came before is context: a stiff reply is found out after casual turns, a casual one after stiff turns.
     stiff = [*chat("hey", "user"), *chat(ASSISTANT), *chat("ok. got any plans for the weekend?", "user")]
-    after_stiff, after_casual = (reward(prompts=[p], completions=[chat(replies[0])])[0] for p in (stiff, long))
-    assert after_stiff == pytest.approx(after_casual, abs=0.1)
+    (after_stiff,) = reward(prompts=[stiff], completions=[chat(replies[0])])
+    (stiff_after_casual,) = reward(prompts=[long], completions=[chat(ASSISTANT)])
+    assert after_stiff > stiff_after_casual + 0.1
 
 
 def test_what_made_a_reward_can_be_written_down(caplog):

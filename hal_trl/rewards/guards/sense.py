@@ -71,6 +71,6 @@ class RelevanceGuard:
 
 
 def _below(odds: np.ndarray, people: Quantiles, usual: float, rare: float) -> np.ndarray:
-    """0 from one percentile of people's replies upwards, 1 from a lower one downwards, linear between; shape `(n,)`."""
+    """0 from one percentile of people's replies up, 1 from a lower one down, linear between; shape `(n,)`."""
     high, low = people.at(usual), people.at(rare)
     return np.clip((high - odds) / (high - low), 0.0, 1.0)

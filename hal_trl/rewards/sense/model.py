@@ -136,7 +136,9 @@ class SenseModel(nn.Module):
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids, at most `MAX_TOKENS` and the two marks at the ends."""
-        shown = [_PICTURE.sub(" ", text[:_MAX_CHARACTERS]) for text in texts]
+        # Half of a surrogate pair, as a tokenizer may cut it, is no text that can be encoded.
+        whole = [text[:_MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8") for text in texts]
+        shown = [_PICTURE.sub(" ", text) for text in whole]
         first, last = (self.tokenizer.token_to_id(mark) for mark in (FIRST, LAST))
         encoded = self.tokenizer.encode_batch(shown, add_special_tokens=False)
         return [[first, *entry.ids[:MAX_TOKENS], last] for entry in encoded]

@@ -192,11 +192,10 @@ def test_a_scorer_of_ones_own_needs_a_score_that_fits_it():
     assert reward(prompts=[PROMPT], completions=[HUMAN])[0] == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_conversation_may_grow():
+def test_a_conversation_may_grow(reward):
     turns = [chat("hey", "user"), chat("hey, you ok?"), chat("yeah. got any plans for the weekend?", "user")]
     replies = ["not really, might see my sister on sunday. you?", ASSISTANT]
     short, long = [turn for turns_ in turns[2:] for turn in turns_], [turn for turns_ in turns for turn in turns_]
-    reward = HALReward(guards=[])
     for prompt in (short, long):
         person, assistant = reward(prompts=[prompt] * 2, completions=[chat(reply) for reply in replies])
         assert person > assistant

@@ -20,8 +20,10 @@ class Behaviour:
     Args:
         reward ([`Estimate`]): Mean of the attacked reward; an abstention counts as the lowest reward of its call.
         p_human ([`Estimate`]): Mean P(human) of the bundled scorer, guards aside; 0 where there is nothing to read.
-        degenerate ([`Estimate`]): Share that a default guard other than honesty takes at least half of the reward
-            from, or that has nothing to read.
+        degenerate ([`Estimate`]): Share that a default guard other than honesty and relevance takes at least half of
+            the reward from, or that has nothing to read.
+        off_topic ([`Estimate`]): Share that the `RelevanceGuard` takes its most from: one in twenty of people's own
+            replies in the Turing games.
         words ([`Estimate`]): Mean words a reply.
         questions ([`Estimate`]): Share with a question mark.
         distinct_2 (`float`): Share of different word pairs over all replies; 0 without any pair.
@@ -32,6 +34,7 @@ class Behaviour:
     reward: Estimate
     p_human: Estimate
     degenerate: Estimate
+    off_topic: Estimate
     words: Estimate
     questions: Estimate
     distinct_2: float
@@ -62,6 +65,7 @@ def measure_behaviour(
         reward=bootstrap_mean(rewards),
         p_human=bootstrap_mean(frame["p_human"].fillna(0.0)),
         degenerate=bootstrap_mean(is_degenerate(frame)),
+        off_topic=bootstrap_mean(frame["guard/relevance"] >= 0.5),
         words=bootstrap_mean(word_counts(replies)),
         questions=bootstrap_mean(asks(replies)),
         distinct_2=float(np.nan_to_num(distinct_n(replies))),
@@ -71,8 +75,11 @@ def measure_behaviour(
 
 
 def is_degenerate(frame: pd.DataFrame) -> np.ndarray:
-    """Per row of [`HALReward.explain`]: a guard other than honesty takes at least half, or there is no reply."""
-    penalties = frame.filter(regex="^guard/(?!honesty$)").to_numpy()
+    """Per row of [`HALReward.explain`]: a guard of form takes at least half, or there is no reply.
+
+    A lie and a reply to something else are faults of another kind, and counted on their own.
+    """
+    penalties = frame.filter(regex="^guard/(?!(?:honesty|relevance)$)").to_numpy()
     return (penalties >= 0.5).any(axis=1) | frame["reward"].isna().to_numpy()
 
 

@@ -25,7 +25,8 @@ class Side:
         p_human ([`Estimate`]): Mean P(human), guards aside, over the replies that were not empty.
         words (`float`): Mean words a reply.
         distinct_2 (`float`): Share of different word pairs over all replies.
-        degenerate (`float`): Share of replies that some guard takes at least half of the reward from.
+        degenerate (`float`): Share of replies that some guard, relevance aside, takes at least half of the reward
+            from.
     """
 
     reward: Estimate
@@ -108,7 +109,7 @@ def _number(value: float) -> float | None:
 
 
 def _side(replies: Sequence[str], frame: pd.DataFrame) -> Side:
-    penalties = frame.filter(regex="^guard/").to_numpy()
+    penalties = frame.filter(regex="^guard/(?!relevance$)").to_numpy()
     return Side(
         reward=bootstrap_mean(frame["reward"]),
         p_human=bootstrap_mean(frame["p_human"]),

@@ -178,6 +178,7 @@ class PolicyReport:
             ("reward", before.reward, after.reward, f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"),
             ("P(human)", before.p_human, after.p_human, f"{after.p_human.value - before.p_human.value:+.3f}"),
             ("degenerate replies", before.degenerate, after.degenerate, ""),
+            ("replies beside the point", before.off_topic, after.off_topic, ""),
             ("words a reply", before.words, after.words, f"{after.words.value - before.words.value:+.1f}"),
             (
                 "distinct-2",

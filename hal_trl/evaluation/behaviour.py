@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..rewards import HALReward
+from ..rewards import HALReward, RelevanceGuard
 from .statistics import Estimate, bootstrap_mean, distinct_n, word_counts
 
 
@@ -65,7 +65,7 @@ def measure_behaviour(
         reward=bootstrap_mean(rewards),
         p_human=bootstrap_mean(frame["p_human"].fillna(0.0)),
         degenerate=bootstrap_mean(is_degenerate(frame)),
-        off_topic=bootstrap_mean(frame["guard/relevance"] >= 0.5),
+        off_topic=bootstrap_mean(frame["guard/relevance"] >= RelevanceGuard().most),
         words=bootstrap_mean(word_counts(replies)),
         questions=bootstrap_mean(asks(replies)),
         distinct_2=float(np.nan_to_num(distinct_n(replies))),

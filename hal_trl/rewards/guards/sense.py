@@ -12,7 +12,7 @@ from .text import reply_of
 
 
 class NaturalGuard:
-    """Rises from 0 to 0.3 as a reply reads like a spoilt text: shuffled, misspelt throughout, cut, stuffed, stitched.
+    """Rises from 0 to `most` as a reply reads like a spoilt text: shuffled, misspelt throughout, cut, stuffed.
 
     A trait scorer takes such texts for careless typing. The bundled [`~hal_trl.rewards.sense.SenseModel`] says how a
     text compares with spoilt ones. Nothing is taken off above the 25th percentile of people's replies in the Turing
@@ -21,22 +21,22 @@ class NaturalGuard:
 
     Args:
         model ([`~hal_trl.rewards.sense.SenseModel`], *optional*, defaults to the bundled one): What reads the reply.
+        most (`float`, *optional*, defaults to 0.2): Largest penalty, 0-1.
     """
 
     name = "natural"
-    _most = 0.3
     _from, _to = 25.0, 0.5
 
-    def __init__(self, model: SenseModel | None = None):
-        self.model = model or bundled_sense()
+    def __init__(self, model: SenseModel | None = None, most: float = 0.2):
+        self.model, self.most = model or bundled_sense(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
         odds = self.model.natural([reply_of(dialogue) for dialogue in dialogues])
-        return self._most * _below(odds, self.model.people["natural"], self._from, self._to)
+        return self.most * _below(odds, self.model.people["natural"], self._from, self._to)
 
 
 class RelevanceGuard:
-    """Rises from 0 to 0.5 as a reply looks like one to another prompt.
+    """Rises from 0 to `most` as a reply looks like one to another prompt.
 
     The bundled [`~hal_trl.rewards.sense.SenseModel`], taught with true against swapped replies, gives the log-odds
     that a reply answers one of the last three messages: people come back to what was said before. Nothing is taken off
@@ -45,15 +45,17 @@ class RelevanceGuard:
 
     Args:
         model ([`~hal_trl.rewards.sense.SenseModel`], *optional*, defaults to the bundled one): What compares the two.
+        most (`float`, *optional*, defaults to 0.1):
+            Largest penalty, 0-1. People stray, too: 0.5 puts people's replies above off-topic ones in 80 % of the
+            audit's pairs, and costs 0.03 of the AUC between people's and AIs' replies in the games.
     """
 
     name = "relevance"
-    _most = 0.5
     _from, _to = 25.0, 5.0
     _messages = 3
 
-    def __init__(self, model: SenseModel | None = None):
-        self.model = model or bundled_sense()
+    def __init__(self, model: SenseModel | None = None, most: float = 0.1):
+        self.model, self.most = model or bundled_sense(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
         replies = [reply_of(dialogue) for dialogue in dialogues]
@@ -67,7 +69,7 @@ class RelevanceGuard:
         rows = [row for row, _ in said]
         np.maximum.at(odds, rows, self.model.answers([text for _, text in said], [replies[row] for row in rows]))
         odds[np.isneginf(odds)] = np.inf
-        return self._most * _below(odds, self.model.people["answers"], self._from, self._to)
+        return self.most * _below(odds, self.model.people["answers"], self._from, self._to)
 
 
 def _below(odds: np.ndarray, people: Quantiles, usual: float, rare: float) -> np.ndarray:

@@ -38,7 +38,7 @@ train: $(INSTALLED) $(ENCODER_INSTALLED)
 	cp runs/hal-traits-mini/* hal_trl/scorers/hal-traits-mini/
 	$(MAKE) train-guards cards
 
-# What the guards learn; half an hour on two cores.
+# What the guards learn; some five minutes on two cores.
 train-guards: $(INSTALLED) $(ENCODER_INSTALLED)
 	$(VENV)/bin/hal-trl fit-guards $(DATA)/turing_games.parquet --visits $(DATA)/doctor_dialogues.parquet \
 		--encoder $(ENCODER) --output runs/guards

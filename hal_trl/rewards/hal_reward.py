@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 Output = Literal["bounded", "probability", "log_odds"]
 
 _TEMPERATURE = 3.0
-_ENOUGH = 2.0  # log-odds; P(human) = 0.88. Two of five single replies of people in the games get there.
+_ENOUGH = 2.0  # log-odds; P(human) = 0.88.
 _LEAST = 0.01  # what a guard dislikes, however much, still earns more than what a guard forbids
 _PENALTY_NATS = 10.0
 _WATCHED = 512

@@ -43,6 +43,7 @@ train-guards: $(INSTALLED) $(ENCODER_INSTALLED)
 	$(VENV)/bin/hal-trl fit-guards $(DATA)/turing_games.parquet --visits $(DATA)/doctor_dialogues.parquet \
 		--encoder $(ENCODER) --output runs/guards
 	cp runs/guards/language.safetensors hal_trl/rewards/
+	cp runs/guards/habits.json hal_trl/rewards/guards/
 	cp runs/guards/hal-sense/* hal_trl/rewards/sense/hal-sense/
 
 # The model cards of both scorers, from their evaluation.json; never edited by hand.

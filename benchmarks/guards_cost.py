@@ -2,7 +2,7 @@
 
 The scorer and the model behind the guards `natural` and `relevance` have not seen the fifth of the games they are
 measured on (the thresholds of the guards are people's quantiles on the same fifth). Replies come in random batches of
-64, as the guards that look at a batch would meet them.
+64, as the guards that look at a batch would meet them, each with all that was said before it as its prompt.
 
     python benchmarks/guards_cost.py ../shared/data --contrast runs/contrast.json
 """
@@ -13,9 +13,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from hal_trl import HALReward, HALTraitModel
+from hal_trl import Dialogue, HALReward, HALTraitModel
 from hal_trl.rewards.guards.honesty import question_who_is_talking
-from hal_trl.rewards.guards.text import last_said
 from hal_trl.rewards.sense.fitting import held_out_games
 from hal_trl.scorers.distil import MINI, fit_models
 from hal_trl.scorers.games import load_contrast, load_games, load_visits
@@ -39,7 +38,7 @@ def main(
     scorer = fit_models(rows, encoded, ~unseen)[MINI]
     test = np.flatnonzero(rows.is_reply & unseen)
     replies, is_human = [rows.dialogues[i] for i in test], rows.is_human[test]
-    asked = np.array([question_who_is_talking(last_said(reply)) is not None for reply in replies])
+    asked = np.array([is_asked(reply) for reply in replies])
     rewards = {
         "bare": in_batches(HALReward(scorer, guards=[]), replies),
         "all guards": in_batches(HALReward(scorer), replies),
@@ -47,7 +46,8 @@ def main(
     for guard in HALReward(scorer).guards:
         rewards[f"only {guard.name}"] = in_batches(HALReward(scorer, guards=[guard]), replies)
     print(
-        f"{len(test)} single replies of {held_out.sum() // 2} held-out games; {asked.mean():.1%} answer who is talking"
+        f"{len(test)} single replies of {held_out.sum() // 2} held-out games; {asked.mean():.1%} come after the "
+        "question who is talking"
     )
     print("| guards | AUC, nobody asks who is talking | against bare | AUC, all replies | against bare |")
     print("|---|---|---|---|---|")
@@ -67,7 +67,7 @@ def report_length(scorer: HALTraitModel, replies: list, is_human: np.ndarray) ->
     from scipy.stats import spearmanr
 
     words = np.array([len(reply.target_texts[0].split()) for reply in replies])
-    prompts = [[{"role": "user", "content": last_said(reply)}] for reply in replies]
+    prompts = [chat_before(reply) for reply in replies]
     print("\n| log-odds | Spearman with words: people / AIs | AUC |")
     print("|---|---|---|")
     for name, neutral in (("as they are", False), ("length_neutral=True", True)):
@@ -82,9 +82,20 @@ def in_batches(reward: HALReward, replies: list) -> np.ndarray:
     order, found = np.random.default_rng(0).permutation(len(replies)), np.empty(len(replies))
     for start in range(0, len(order), _BATCH):
         part = order[start : start + _BATCH]
-        prompts = [[{"role": "user", "content": last_said(replies[i])}] for i in part]
-        found[part] = reward(prompts, [replies[i].target_texts[0] for i in part])
+        found[part] = reward([chat_before(replies[i]) for i in part], [replies[i].target_texts[0] for i in part])
     return found
+
+
+def is_asked(reply: Dialogue) -> bool:
+    """Whether the other has asked by then who is talking: people rightly say "im human" there, as no model may."""
+    others = [turn.text for turn in reply.turns[: reply.start] if turn.speaker != reply.target]
+    return any(question_who_is_talking(text) is not None for text in others)
+
+
+def chat_before(reply: Dialogue) -> list[dict[str, str]]:
+    """What was said before a reply, as the prompt that a model would get."""
+    roles = {True: "assistant", False: "user"}
+    return [{"role": roles[turn.speaker == reply.target], "content": turn.text} for turn in reply.turns[: reply.start]]
 
 
 def auc(is_human: np.ndarray, values: np.ndarray) -> float:

@@ -119,7 +119,7 @@ def fit_guards(
         str, typer.Option(help="Hub id or folder of the sentence encoder to learn meaning from.")
     ] = "sentence-transformers/all-MiniLM-L6-v2",
     visits: Annotated[Path | None, typer.Option(help="Doctor's visits (doctor_dialogues.parquet), more text.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder for language.safetensors and hal-sense.")] = Path("runs/guards"),
+    output: Annotated[Path, typer.Option(help="Folder for what is learned.")] = Path("runs/guards"),
     seed: Annotated[int, typer.Option(help="Seed of the games held out and of the training.")] = 0,
 ) -> None:
     """Learn what written language looks like, what is spoilt and what answers what; print how long replies are."""
@@ -127,6 +127,7 @@ def fit_guards(
 
     from .rewards import LengthGuard
     from .rewards.guards.batch import is_greeting
+    from .rewards.guards.habits import Habits
     from .rewards.guards.text import last_said
     from .rewards.language import CharacterModel
     from .rewards.sense.fitting import fit_sense
@@ -139,6 +140,7 @@ def fit_guards(
         model.save(output / "language.safetensors")
         people = zip(games.dialogues, games.is_human, strict=True)
         replies = [reply for d, human in people if human for reply in d.target_replies()]
+        Habits.of([reply.target_texts[0] for reply in replies]).save(output / "habits.json")
         words = np.array([len(reply.target_texts[0].split()) for reply in replies])
         greeted = np.array([is_greeting(last_said(reply)) for reply in replies])
         short, long = np.percentile(words, [60, 99])
@@ -150,7 +152,7 @@ def fit_guards(
             f"{shortness[greeted].mean():.2f}"
         )
         fit_sense(games, encoder, load_visits(visits) if visits else None, seed).save(output / "hal-sense")
-        print(f"Wrote {output / 'language.safetensors'} and {output / 'hal-sense'}")
+        print(f"Wrote language.safetensors, habits.json and hal-sense to {output}")
 
 
 @app.command()

@@ -315,6 +315,11 @@ def test_binding_weights_to_their_traits_beats_the_released_order():
     assert accuracy["released"] == pytest.approx(0.62, abs=0.015)
 
 
+def chat_before(reply: Dialogue) -> list[dict[str, str]]:
+    roles = {True: "assistant", False: "user"}
+    return [{"role": roles[turn.speaker == reply.target], "content": turn.text} for turn in reply.turns[: reply.start]]
+
+
 @pytest.mark.shared_data
 def test_guards_hardly_cost_anything_between_people_and_ai():
     """Where nobody asks who is talking: in these games people rightly deny that they are an AI, as no model may."""
@@ -324,12 +329,12 @@ def test_guards_hardly_cost_anything_between_people_and_ai():
 
     games = load_games(SHARED_DATA / "turing_games.parquet")
     replies = [
-        (human, reply.context_texts[-1] if reply.context_texts else "", reply.target_texts[0])
+        (human, chat_before(reply), reply.target_texts[0])
         for dialogue, human in zip(games.dialogues, games.is_human, strict=True)
         for reply in dialogue.target_replies()
     ]
-    unasked = [row for row in replies if question_who_is_talking(row[1]) is None]
-    assert len(unasked) > 0.95 * len(replies)
+    unasked = [row for row in replies if not any(question_who_is_talking(turn["content"]) for turn in row[1])]
+    assert len(unasked) > 0.9 * len(replies)
     is_human, prompts, completions = zip(*unasked, strict=True)
     bare = roc_auc_score(is_human, HALReward(guards=[])(prompts=prompts, completions=completions))
     guarded = roc_auc_score(is_human, HALReward()(prompts=prompts, completions=completions))

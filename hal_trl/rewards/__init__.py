@@ -19,8 +19,10 @@ from .guards import (
     MarkupGuard,
     NaturalGuard,
     RaterGuard,
+    ReciprocityGuard,
     RelevanceGuard,
     RepetitionGuard,
+    WornGuard,
     default_guards,
 )
 from .hal_reward import HALReward, HALRewardFunction
@@ -40,8 +42,10 @@ __all__ = [
     "MarkupGuard",
     "NaturalGuard",
     "RaterGuard",
+    "ReciprocityGuard",
     "RelevanceGuard",
     "RepetitionGuard",
+    "WornGuard",
     "default_guards",
     "human_likeness_reward",
     "unguarded_reward",

@@ -14,6 +14,7 @@ from ...dialogue import Dialogue
 from .batch import CannedGuard, LengthGuard
 from .content import BoilerplateGuard, EchoGuard, MarkupGuard, RaterGuard
 from .form import EmptyGuard, LanguageGuard, RepetitionGuard
+from .habits import ReciprocityGuard, WornGuard
 from .honesty import HonestyGuard
 from .sense import NaturalGuard, RelevanceGuard
 
@@ -39,6 +40,8 @@ def default_guards() -> list[Guard]:
         RelevanceGuard(),
         LengthGuard(),
         CannedGuard(),
+        WornGuard(),
+        ReciprocityGuard(),
         EchoGuard(),
         BoilerplateGuard(),
         MarkupGuard(),
@@ -59,7 +62,9 @@ __all__ = [
     "MarkupGuard",
     "NaturalGuard",
     "RaterGuard",
+    "ReciprocityGuard",
     "RelevanceGuard",
     "RepetitionGuard",
+    "WornGuard",
     "default_guards",
 ]

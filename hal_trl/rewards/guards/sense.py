@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...dialogue import Dialogue
-from ..sense import Quantiles, SenseModel, bundled_sense
+from ..sense import Quantiles, SenseModel, bundled_sense, relevance
 from .text import reply_of
 
 
@@ -38,38 +38,24 @@ class NaturalGuard:
 class RelevanceGuard:
     """Rises from 0 to `most` as a reply looks like one to another prompt.
 
-    The bundled [`~hal_trl.rewards.sense.SenseModel`], taught with true against swapped replies, gives the log-odds
-    that a reply answers one of the last three messages: people come back to what was said before. Nothing is taken off
-    above the 25th percentile of people's replies in the Turing games; the penalty rises along a straight line over
-    log-odds to its most at their 5th. Without a prompt there is nothing to answer.
+    The bundled [`~hal_trl.rewards.sense.SenseModel`], taught with true against swapped replies, says how much better a
+    reply answers one of the last three messages than prompts in general. Nothing is taken off above the 10th
+    percentile of people's replies in the Turing games, for people stray, too; the penalty rises along a straight line
+    to its most at their 0.5th. Without a prompt there is nothing to answer.
 
     Args:
         model ([`~hal_trl.rewards.sense.SenseModel`], *optional*, defaults to the bundled one): What compares the two.
-        most (`float`, *optional*, defaults to 0.1):
-            Largest penalty, 0-1. People stray, too: 0.5 puts people's replies above off-topic ones in 80 % of the
-            audit's pairs, and costs 0.03 of the AUC between people's and AIs' replies in the games.
+        most (`float`, *optional*, defaults to 0.3): Largest penalty, 0-1.
     """
 
     name = "relevance"
-    _from, _to = 25.0, 5.0
-    _messages = 3
+    _from, _to = 10.0, 0.5
 
-    def __init__(self, model: SenseModel | None = None, most: float = 0.1):
+    def __init__(self, model: SenseModel | None = None, most: float = 0.3):
         self.model, self.most = model or bundled_sense(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
-        replies = [reply_of(dialogue) for dialogue in dialogues]
-        said = [
-            (row, turn.text)
-            for row, dialogue in enumerate(dialogues)
-            for turn in dialogue.turns[max(0, dialogue.start - self._messages) : dialogue.start]
-            if turn.text.strip()
-        ]
-        odds = np.full(len(dialogues), -np.inf)
-        rows = [row for row, _ in said]
-        np.maximum.at(odds, rows, self.model.answers([text for _, text in said], [replies[row] for row in rows]))
-        odds[np.isneginf(odds)] = np.inf
-        return self.most * _below(odds, self.model.people["answers"], self._from, self._to)
+        return self.most * _below(relevance(self.model, dialogues), self.model.people["answers"], self._from, self._to)
 
 
 def _below(odds: np.ndarray, people: Quantiles, usual: float, rare: float) -> np.ndarray:

@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 from ...dialogue import Dialogue
 from ...scorers.games import Games, Visits
 from ...scorers.rows import folds_of
-from .model import Quantiles, Reading, SenseModel
+from .model import N_OTHERS, Quantiles, Reading, SenseModel
+from .relevance import relevance
 from .spoil import Spoiler
 
 
@@ -81,6 +82,8 @@ def fit_sense(games: Games, encoder: str, visits: Visits | None = None, seed: in
     teach_natural(model, lessons, seed)
     teach_answers(model, lessons, seed)
     model.requires_grad_(False)
+    others = np.random.default_rng(seed).choice([prompt for prompt, _ in load_exchanges()], N_OTHERS, replace=False)
+    model.others.copy_(model.read(others.tolist()).meaning)
     model.people = people_show(model, games, held_out)
     return model
 
@@ -94,12 +97,10 @@ def people_show(model: SenseModel, games: Games, use: np.ndarray) -> dict[str, Q
     """Quantiles of what a model says of people's replies in the games `use`."""
     people = games.is_human & use
     replies = [r for d, wanted in zip(games.dialogues, people, strict=True) if wanted for r in d.target_replies()]
-    texts = [reply.target_texts[0] for reply in replies]
-    said = [reply.turns[reply.start - 1].text if reply.start else "" for reply in replies]
-    answering = [i for i, text in enumerate(said) if text.strip()]
+    answering = relevance(model, replies)
     return {
-        "natural": Quantiles.of(model.natural(texts)),
-        "answers": Quantiles.of(model.answers([said[i] for i in answering], [texts[i] for i in answering])),
+        "natural": Quantiles.of(model.natural([reply.target_texts[0] for reply in replies])),
+        "answers": Quantiles.of(answering[np.isfinite(answering)]),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -24,7 +25,9 @@ MAX_TOKENS = 64
 NATURAL_LAYERS = (2, 3)  # what is well formed shows low down, what is meant at the top
 
 _HIDDEN, _MATCH = 128, 64
-_BATCH = 64
+N_OTHERS = 64
+_BATCH = 16  # texts of like length: padding costs more than small batches do
+_REMEMBERED = 1024
 _MAX_CHARACTERS = 16 * MAX_TOKENS
 _PERCENTS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 75.0, 95.0)
 # The encoder knows no emoji: they all look like one unknown word, and a person's one smile is none.
@@ -69,6 +72,7 @@ class SenseModel(nn.Module):
     `natural` tells texts as people and AIs write them from spoilt ones (shuffled, misspelt, stuffed, stitched
     together...); `answers` tells a reply to a prompt from the replies to other prompts. English. `people` holds what
     people's replies get from both, as [`Quantiles`] by name: what is unusual is said by them, not by the log-odds.
+    `others` are the meanings of some prompts to compare with: "lol same" answers them all, and so is never off topic.
 
     Args:
         config (`BertConfig`): Of the encoder.
@@ -91,8 +95,9 @@ class SenseModel(nn.Module):
             nn.Linear(3 * _MATCH, _MATCH), nn.GELU(), nn.Dropout(0.2), nn.Linear(_MATCH, 1)
         )
         self.slope = nn.Parameter(torch.tensor(8.0))
+        self.register_buffer("others", torch.zeros(N_OTHERS, size))
         self.people: dict[str, Quantiles] = {}
-        self._last: tuple[tuple[str, ...], Reading] | None = None
+        self._known: dict[str, Reading] = {}
         self.eval()
 
     @classmethod
@@ -120,19 +125,18 @@ class SenseModel(nn.Module):
 
     @torch.inference_mode()
     def read(self, texts: Sequence[str]) -> Reading:
-        """Read any number of texts, each distinct one once; the last ones are remembered for the next guard."""
-        last, key = self._last, tuple(texts)
-        if last is not None and last[0] == key:
-            return last[1]
-        distinct = list(dict.fromkeys(texts))
-        rows = self.tokenize(distinct)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        parts = [self._encode([rows[i] for i in order[k : k + _BATCH]]) for k in range(0, len(order), _BATCH)]
-        place = {distinct[i]: position for position, i in enumerate(order)}
-        index = torch.tensor([place[text] for text in texts])
-        reading = Reading(*(torch.cat(values)[index] for values in zip(*parts, strict=True)))
-        self._last = key, reading
-        return reading
+        """Read any number of texts. The last distinct ones are remembered: guards share them, prompts come again."""
+        known = dict(self._known)
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            rows = self.tokenize(new)
+            order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+            for k in range(0, len(order), _BATCH):
+                part = order[k : k + _BATCH]
+                read = zip(*self._encode([rows[i] for i in part]), strict=True)
+                known.update((new[i], Reading(*row)) for i, row in zip(part, read, strict=True))
+            self._known = dict(list(known.items())[-_REMEMBERED:])
+        return Reading(*(torch.stack(rows) for rows in zip(*(known[text] for text in texts), strict=True)))
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids, at most `MAX_TOKENS` and the two marks at the ends."""
@@ -175,11 +179,15 @@ class SenseModel(nn.Module):
 
     @torch.inference_mode()
     def answers(self, prompts: Sequence[str], replies: Sequence[str]) -> np.ndarray:
-        """Log-odds that each reply answers its prompt rather than another, shape `(n,)`."""
+        """How much better each reply answers its prompt than other prompts, in nats, shape `(n,)`.
+
+        `log_odds - log mean exp(log_odds for the prompts of others)`: pointwise mutual information.
+        """
         if not len(prompts):
             return np.zeros(0, dtype=np.float32)
-        said = self.read(replies)  # first: another guard has just read them
-        return self.match(self.read(prompts).meaning, said.meaning).numpy()
+        said = self.read(replies).meaning  # first: another guard has just read them
+        usual = self.match(self.others[:, None], said[None]).logsumexp(dim=0) - math.log(N_OTHERS)
+        return (self.match(self.read(prompts).meaning, said) - usual).numpy()
 
     def __reduce__(self):
         # By content: an encoder that was used once carries hooks that do not pickle, and trainers pickle rewards.

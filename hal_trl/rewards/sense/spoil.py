@@ -56,6 +56,15 @@ _ELSEWHERE = (
     "hindi ko alam kung ano gagawin ko",
     "sijui bado nitafanya nini kesho",
 )
+_SMALL = (
+    *("i", "you", "he", "she", "it", "we", "they", "a", "an", "the", "this", "that", "these", "those", "some", "any"),
+    *("no", "other", "another", "also", "too", "not", "never", "only", "just", "even", "of", "in", "on", "at", "to"),
+    *("for", "with", "from", "by", "about", "and", "or", "but", "so", "because", "if", "than", "then", "as", "is"),
+    *("are", "was", "were", "be", "been", "am", "do", "does", "did", "have", "has", "had", "can", "could", "will"),
+    *("would", "may"),
+)
+_JOINTS = ("and", "and also", "but", "or", "other than", "that", "because", "so")
+_VAGUE = ("other", "things", "people", "one", "also")
 _LEET = str.maketrans("aeiost", "431057")
 
 Spoil = Callable[[str, "Spoiler"], str]
@@ -209,6 +218,34 @@ def _doubled(text: str, make: Spoiler) -> str:
     return _each_word(text, make, lambda w: " ".join([w] * make.random.randint(2, 3)), 0.2, 0.7)
 
 
+def _small_words(text: str, make: Spoiler) -> str:
+    """Small words give way to others or are pushed in: the subject stays, the grammar goes."""
+    words = [make.random.choice(_SMALL) if _is_small(w) and make.random.random() < 0.4 else w for w in text.split()]
+    for _ in range(make.random.randint(1, 1 + len(words) // 5)):
+        words.insert(make.random.randint(0, len(words)), make.random.choice(_SMALL))
+    return " ".join(words)
+
+
+def _circling(text: str, make: Spoiler) -> str:
+    """Comes back to its own few words, as a policy does that has found one sentence for everything."""
+    words = [word.strip(".,!?") for word in text.split()]
+    if len(words) < 4:
+        return text
+    content = [word for word in words if not _is_small(word)] or words
+    circle = words[: make.random.randint(3, 8)]
+    for _ in range(make.random.randint(1, 3)):
+        start = make.random.randrange(len(words) - 2)
+        piece = words[start : start + make.random.randint(2, 4)]
+        if make.random.random() < 0.6:
+            piece[make.random.randrange(len(piece))] = make.random.choice((*content, *_VAGUE))
+        circle += [make.random.choice(_JOINTS), *piece]
+    return " ".join(circle)
+
+
+def _is_small(word: str) -> bool:
+    return word.strip(".,!?").lower() in _SMALL
+
+
 def _elsewhere(text: str, make: Spoiler) -> str:
     """Another language, alone or begun in English."""
     foreign = make.random.choice(_ELSEWHERE)
@@ -241,8 +278,13 @@ SPOILS: dict[str, Spoil] = {
     "babble": _babble,
     "dropped": _dropped,
     "doubled": _doubled,
+    "small words": _small_words,
+    "circling": _circling,
     "elsewhere": _elsewhere,
     "mash": _mash,
 }
 # Order and spelling are what the rest of a reward cannot hear at all.
-_OFTEN = (*SPOILS, "shuffle", "shuffle", "swaps", "swaps", "typos", "typos", "cut", "elsewhere", "salad", "stuffed")
+_OFTEN = (
+    *(*SPOILS, "shuffle", "shuffle", "swaps", "swaps", "typos", "typos", "cut", "elsewhere", "salad", "stuffed"),
+    *("small words", "circling"),
+)

@@ -1,0 +1,137 @@
+"""Guards that hold a batch against people's habits: how often they use which words, how often they ask."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...dialogue import Dialogue
+from .text import ramp, reply_of, words_of
+
+
+HABITS_FILE = Path(__file__).parent / "habits.json"
+
+_RARE = 0.004
+_QUESTION = re.compile(
+    r"\b(?:who|whose|what|whats|wbu|hbu|wby|when|where|why|how|hows|which|you|u|ya|your|ur|yours|yourself|anything|or"
+    r"|(?:do|does|did|is|are|was|were|have|has|had|can|could|will|would|should) \w+)\b[^.!?\n]*\?",
+    re.IGNORECASE,
+)
+
+
+class Habits(NamedTuple):
+    """What people do over many replies.
+
+    Args:
+        words (`Mapping[str, float]`): Share of replies that contain a word, for words in at least 0.4 % of them.
+        questions (`float`): Share of replies that ask something.
+    """
+
+    words: Mapping[str, float]
+    questions: float
+
+    @classmethod
+    def of(cls, replies: Sequence[str]) -> Habits:
+        counts = Counter(word for reply in replies for word in set(words_of(reply)))
+        shares = {word: round(count / len(replies), 4) for word, count in sorted(counts.items())}
+        asking = float(np.mean([asks(reply) for reply in replies]))
+        return cls({word: share for word, share in shares.items() if share >= _RARE}, round(asking, 4))
+
+    def save(self, path: str | Path) -> None:
+        Path(path).write_text(json.dumps(self._asdict(), ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Habits:
+        return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+@cache
+def _bundled() -> Habits:
+    return Habits.load(HABITS_FILE)
+
+
+def asks(reply: str) -> bool:
+    """Whether a reply asks something; a question mark behind any word is no question."""
+    return bool(_QUESTION.search(reply))
+
+
+class WornGuard:
+    """Rises from 0 to `most` as a reply is made of words that the replies to other prompts are made of, too.
+
+    A policy that has found one sentence that pays bends it to every prompt: "I don't have any other mugs and other
+    people...", "I don't have any other shelves...". No two are alike enough to be `canned`; the words are. A word is
+    worn by how far its share in the replies to the batch's other prompts exceeds its share in people's, two standard
+    deviations and 0.05; two imagined prompts that people answered count along, so that two prompts prove little, and
+    words of the prompt itself are free. The penalty rises along a straight line as the mean over the words of a reply
+    goes from 0.03 to 0.13: 0 for 99.5 % of people's replies in any mixture of four or more.
+
+    Args:
+        habits ([`Habits`], *optional*, defaults to the bundled ones): What people do.
+        most (`float`, *optional*, defaults to 0.6): Largest penalty, 0-1.
+    """
+
+    name = "worn"
+    across_batch = True
+    _imagined, _deviations, _margin = 2, 2.0, 0.05
+    _ramp = (0.03, 0.13)
+
+    def __init__(self, habits: Habits | None = None, most: float = 0.6):
+        self.habits, self.most = habits or _bundled(), most
+
+    def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
+        prompts = [dialogue.context_texts for dialogue in dialogues]
+        said = [set(words_of(reply_of(dialogue))) for dialogue in dialogues]
+        times = Counter(prompts)
+        used: Counter = Counter()  # in how many prompts' replies, a prompt counting by the share of its replies
+        here: Counter = Counter()
+        for prompt, words in zip(prompts, said, strict=True):
+            for word in words:
+                used[word] += 1 / times[prompt]
+                here[prompt, word] += 1 / times[prompt]
+        n = len(times) - 1 + self._imagined
+
+        def worn(prompt: tuple[str, ...], word: str) -> float:
+            usual = self.habits.words.get(word, _RARE)
+            share = (used[word] - here[prompt, word] + self._imagined * usual) / n
+            return max(0.0, share - usual - self._deviations * (usual * (1 - usual) / n) ** 0.5 - self._margin)
+
+        penalties = np.zeros(len(dialogues))
+        for row, (prompt, words) in enumerate(zip(prompts, said, strict=True)):
+            asked = set(words_of(" ".join(prompt)))
+            mean = sum(worn(prompt, word) for word in words - asked) / max(len(words), 1)
+            penalties[row] = self.most * ramp(mean, *self._ramp)
+        return penalties
+
+
+class ReciprocityGuard:
+    """Rises from 0 to `most` for replies that ask nothing, as a batch asks less often than people do.
+
+    Asking costs a reply brevity, so that a policy stops asking. One reply need not ask; of many, some do. With
+    `share` the batch's share of replies that ask, 8 imagined replies of people counted along, the penalty is
+    `most * min(1, 2 * max(0, people - 0.05 - share) / people)`.
+
+    Args:
+        habits ([`Habits`], *optional*, defaults to the bundled ones): How often people ask.
+        most (`float`, *optional*, defaults to 0.2): Largest penalty, 0-1.
+    """
+
+    name = "reciprocity"
+    across_batch = True
+    _imagined, _margin, _steepness = 8, 0.05, 2.0
+
+    def __init__(self, habits: Habits | None = None, most: float = 0.2):
+        self.habits, self.most = habits or _bundled(), most
+
+    def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
+        people = self.habits.questions
+        asking = np.array([asks(reply_of(dialogue)) for dialogue in dialogues], dtype=bool)
+        share = (asking.sum() + self._imagined * people) / (len(asking) + self._imagined)
+        missing = max(0.0, people - self._margin - share) / people
+        return np.where(asking, 0.0, self.most * min(1.0, self._steepness * missing))

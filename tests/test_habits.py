@@ -1,0 +1,80 @@
+"""The guards that hold a batch against people's habits: which words they use, how often they ask."""
+
+import numpy as np
+import pytest
+
+from hal_trl import Dialogue
+from hal_trl.rewards import ReciprocityGuard, WornGuard
+from hal_trl.rewards.audit import load_cases
+from hal_trl.rewards.guards.habits import Habits, asks
+
+
+PROMPTS = ["favourite mug?", "do you ski", "my shelf is wonky", "how was work", "got a dog yesterday", "seen the news"]
+
+
+def replies_to(prompts: list[str], texts: list[str]) -> list[Dialogue]:
+    return [Dialogue.from_completion(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+
+
+def test_one_sentence_bent_to_every_prompt_is_worn():
+    things = ["mugs", "hills", "shelves", "jobs", "dogs", "papers"]
+    bent = [f"I don't have any other {thing} that other people can also have" for thing in things]
+    penalties = WornGuard()(replies_to(PROMPTS, bent))
+    assert (penalties > 0.5 * WornGuard().most).all()
+
+
+def test_who_leaves_the_worn_sentence_earns_more():
+    bent = [f"I don't have any other {word} that other people can also have" for word in ("mugs", "hills", "shelves")]
+    own = ["fine, my boss was off sick", "aw what's its name?", "no, is it bad"]
+    penalties = WornGuard()(replies_to(PROMPTS, bent + own))
+    assert penalties[:3].min() > penalties[3:].max() == 0
+
+
+@pytest.mark.parametrize("size", [4, 16, 64, 110])
+def test_peoples_replies_are_not_worn(size):
+    rng, cases = np.random.default_rng(0), load_cases()
+    for _ in range(20):
+        some = [cases[i] for i in rng.choice(len(cases), size, replace=False)]
+        penalties = WornGuard()(replies_to([case.prompt for case in some], [case.human for case in some]))
+        assert penalties.mean() < 0.01
+
+
+def test_replies_to_one_prompt_may_be_alike():
+    texts = ["yes a dog and two cats", "a dog and a cat", "yes one dog", "a cat called tom"]
+    assert (WornGuard()(replies_to(["do you have any pets?"] * 4, texts)) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("good, you?", True),
+        ("pretty chill hbu?", True),
+        ("What did you end up doing?", True),
+        ("is it far?", True),
+        ("no way???", False),
+        ("i like tea.", False),
+        ("who knows", False),
+    ],
+)
+def test_a_question_asks_something(text, question):
+    assert asks(text) is question
+
+
+def test_a_batch_that_never_asks_pays_and_those_that_ask_do_not():
+    quiet = ReciprocityGuard()(replies_to(["hi"] * 32, ["not much, just got home"] * 32))
+    assert (quiet > 0.4 * ReciprocityGuard().most).all()
+    some = ReciprocityGuard()(replies_to(["hi"] * 32, ["not much, you?"] * 2 + ["not much, just got home"] * 30))
+    assert (some[:2] == 0).all() and (some[2:] > 0).all() and (some[2:] < quiet[0]).all()
+    usual = ReciprocityGuard()(replies_to(["hi"] * 32, ["not much, you?"] * 5 + ["not much, just got home"] * 27))
+    assert (usual == 0).all()
+
+
+def test_one_reply_need_not_ask():
+    assert ReciprocityGuard()(replies_to(["hi"], ["not much, just got home"]))[0] == 0
+
+
+def test_habits_are_counted_and_kept(tmp_path):
+    habits = Habits.of(["tea, you?", "tea tea please", "coffee", "tea"])
+    assert habits.words["tea"] == 0.75 and habits.words["coffee"] == habits.questions == 0.25
+    habits.save(tmp_path / "habits.json")
+    assert Habits.load(tmp_path / "habits.json") == habits

@@ -71,6 +71,11 @@ def test_a_long_reply_may_use_common_words_often():
     assert penalty(RepetitionGuard(), text) == 0.0
 
 
+def test_letters_that_alternate_in_case_are_no_language_but_names_are():
+    assert penalty(LanguageGuard(), "I dOn'T kNoW wHaT yOu MeAn By ThAt") >= 0.5
+    assert penalty(LanguageGuard(), "my iPhone died at McDonalds, LOL, try WhatsApp or YouTube") == 0.0
+
+
 @pytest.mark.parametrize(
     "text", ["asdkjfh aksjdhf kajshdf", "qpmzjpls xkcjv", "!!! ??? ... ,,, !!!", "😂🔥💯🙌😍✨", "#### ---- **** ####"]
 )

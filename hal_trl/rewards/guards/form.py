@@ -18,6 +18,7 @@ from .text import ramp, reply_of, visible, words_of
 LANGUAGE_FILE = Path(__file__).parents[1] / "language.safetensors"
 
 _RUN = re.compile(r"(\S)\1*")
+_INNER_CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
 
 
 class EmptyGuard:
@@ -63,8 +64,9 @@ class LanguageGuard:
     """Rises from 0 to 1 as a reply stops looking like written language: keyboard mash, strings of symbols.
 
     Mash: how far the [`CharacterModel`]'s typicality falls below that of 99.5 % of people's replies, from 0.3 to 0.8
-    nats per character. Symbols: `(symbols - 3) / visible characters`, from 0.25 to 0.5, so that ":)" passes. The
-    penalty is the larger one. Learned from English; other languages in Latin script mostly pass, they are just not
+    nats per character. Symbols: `(symbols - 3) / visible characters`, from 0.25 to 0.5, so that ":)" passes. Case:
+    `(small letters followed by a capital - 2) / visible characters`, from 0.05 to 0.2, so that "iPhone" passes. The
+    penalty is the largest one. Learned from English; other languages in Latin script mostly pass, they are just not
     rewarded.
 
     Args:
@@ -74,6 +76,7 @@ class LanguageGuard:
     name = "language"
     _mash_ramp = (0.3, 0.8)
     _symbol_ramp = (0.25, 0.5)
+    _case_ramp = (0.05, 0.2)
 
     def __init__(self, model: CharacterModel | None = None):
         self.model = model or _bundled_language()
@@ -83,7 +86,8 @@ class LanguageGuard:
         below = self.model.ordinary - self.model.typicality(texts)
         mash = [ramp(value, *self._mash_ramp) for value in below]
         symbols = [ramp(_symbol_share(text), *self._symbol_ramp) for text in texts]
-        return np.maximum(mash, symbols)
+        case = [ramp(_case_share(text), *self._case_ramp) for text in texts]
+        return np.max([mash, symbols, case], axis=0)
 
 
 @cache
@@ -97,6 +101,10 @@ def _repeated_share(words: list[str], n: int) -> float:
         return 0.0
     distinct = len({tuple(words[i : i + n]) for i in range(total)})
     return (total - distinct) / (total + 3)
+
+
+def _case_share(text: str) -> float:
+    return (len(_INNER_CAPITAL.findall(text)) - 2) / max(len(visible(text)), 1)
 
 
 def _symbol_share(text: str) -> float:

@@ -242,6 +242,19 @@ def _circling(text: str, make: Spoiler) -> str:
     return " ".join(circle)
 
 
+def _unfinished(text: str, make: Spoiler) -> str:
+    """Stops behind a small word or in the middle of one, as at a limit of tokens."""
+    words = text.split()
+    ends = [i for i, word in enumerate(words[1:-1], 1) if _is_small(word) and word[-1].isalnum()]
+    if ends and make.random.random() < 0.7:
+        return " ".join(words[: make.random.choice(ends) + 1])
+    longer = [i for i, word in enumerate(words) if i and len(word) > 4]
+    if not longer:
+        return text
+    i = make.random.choice(longer)
+    return " ".join([*words[:i], words[i][: make.random.randint(1, len(words[i]) - 3)]])
+
+
 def _is_small(word: str) -> bool:
     return word.strip(".,!?").lower() in _SMALL
 
@@ -280,11 +293,12 @@ SPOILS: dict[str, Spoil] = {
     "doubled": _doubled,
     "small words": _small_words,
     "circling": _circling,
+    "unfinished": _unfinished,
     "elsewhere": _elsewhere,
     "mash": _mash,
 }
 # Order and spelling are what the rest of a reward cannot hear at all.
 _OFTEN = (
     *(*SPOILS, "shuffle", "shuffle", "swaps", "swaps", "typos", "typos", "cut", "elsewhere", "salad", "stuffed"),
-    *("small words", "circling"),
+    *("small words", "circling", "unfinished", "unfinished"),
 )

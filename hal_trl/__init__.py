@@ -3,7 +3,7 @@
 from .dialogue import Dialogue, Turn
 from .likeness import HumanLikenessScore
 from .rewards import HALReward, HALRewardFunction
-from .scorers import HALTraitConfig, HALTraitModel
+from .scorers import HALTraitConfig, HALTraitModel, LLMJudge
 from .traits import HL16Q, HL32Q, Trait, TraitRatings, TraitSet
 
 
@@ -18,6 +18,7 @@ __all__ = [
     "HALTraitConfig",
     "HALTraitModel",
     "HumanLikenessScore",
+    "LLMJudge",
     "Trait",
     "TraitRatings",
     "TraitSet",

@@ -7,6 +7,7 @@
 
 from typing import Any
 
+from .async_reward import AsyncHALReward
 from .guards import (
     BoilerplateGuard,
     CannedGuard,
@@ -29,6 +30,7 @@ from .hal_reward import HALReward, HALRewardFunction
 
 
 __all__ = [
+    "AsyncHALReward",
     "BoilerplateGuard",
     "CannedGuard",
     "EchoGuard",

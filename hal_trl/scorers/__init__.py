@@ -1,8 +1,9 @@
 """Trait scorers: from dialogues to Likert ratings."""
 
 from .base import TraitScorer
+from .judges import LLMJudge
 from .trait_config import HALTraitConfig
 from .trait_model import HALTraitModel
 
 
-__all__ = ["HALTraitConfig", "HALTraitModel", "TraitScorer"]
+__all__ = ["HALTraitConfig", "HALTraitModel", "LLMJudge", "TraitScorer"]

@@ -265,3 +265,9 @@ def test_importing_the_reward_leaves_the_heavy_libraries_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("output", ["bounded", "probability", "log_odds"])
+def test_saying_nothing_earns_the_least_even_without_guards(output):
+    silence, word = HALReward(guards=[], output=output)(prompts=["hi"] * 2, completions=[" \u200b", "hello"])
+    assert silence < word and silence == (-10 if output == "log_odds" else 0)

@@ -63,7 +63,8 @@ def train_grpo(
         def on_log(self, args, state, control, logs=None, **kwargs):
             if self.training_bar is not None and "reward" in (logs or {}):
                 shown = {"reward": "reward", "P(human)": "hal/p_human", "words": "hal/words"}
-                self.training_bar.set_postfix({k: f"{float(logs[v]):.2f}" for k, v in shown.items() if v in logs})
+                known = {k: logs[v] for k, v in shown.items() if logs.get(v) is not None}  # None: all abstained
+                self.training_bar.set_postfix({k: f"{float(value):.2f}" for k, value in known.items()})
 
     output = Path(output)
     checkpoint = last_whole_checkpoint(output / "checkpoints")

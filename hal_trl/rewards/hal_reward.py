@@ -16,6 +16,7 @@ from ..likeness import BUNDLED_SCORER, HumanLikenessScore, sigmoid
 from ..scorers import HALTraitModel, TraitScorer
 from ..traits import TraitRatings, TraitSet
 from .guards import Guard, HonestyGuard, default_guards
+from .guards.text import visible
 from .processes import gather
 
 
@@ -304,18 +305,19 @@ class HALReward:
         log_odds = self.likeness.log_odds(named)
         if self.length_effect is not None:
             log_odds = log_odds - self.length_effect(n_words)
-        reward = self._reward(log_odds, penalties)
+        silent = np.array([d is not None and not visible(text) for d, text in zip(dialogues, texts, strict=True)], bool)
+        reward = self._reward(log_odds, penalties, silent)
         if error is not None:
             reward[:] = np.nan
         return _Scored(texts, n_words, named, log_odds, penalties, reward, error)
 
-    def _reward(self, log_odds: np.ndarray, penalties: np.ndarray) -> np.ndarray:
-        """Shape `(n,)`. What a guard forbids earns the least, even where the scorer had nothing to rate.
+    def _reward(self, log_odds: np.ndarray, penalties: np.ndarray, silent: np.ndarray) -> np.ndarray:
+        """Shape `(n,)`. What a guard forbids earns the least, and so does saying nothing, which cannot be rated.
 
         Penalties of several guards add up, but never to what one forbids: an honest reply in clumsy words must stay
         above a lie.
         """
-        forbidden = (penalties >= 1.0).any(axis=1)
+        forbidden = (penalties >= 1.0).any(axis=1) | silent
         penalty, capped = penalties.sum(axis=1), np.minimum(log_odds, _ENOUGH)
         if self.output == "log_odds":
             least = -_PENALTY_NATS + 0.1

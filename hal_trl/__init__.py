@@ -3,7 +3,7 @@
 from .dialogue import Dialogue, Turn
 from .likeness import HumanLikenessScore
 from .rewards import HALReward, HALRewardFunction
-from .scorers import HALTraitConfig, HALTraitModel, LLMJudge
+from .scorers import HALTraitConfig, HALTraitModel, LLMJudge, LocalJudge
 from .traits import HL16Q, HL32Q, Trait, TraitRatings, TraitSet
 
 
@@ -19,6 +19,7 @@ __all__ = [
     "HALTraitModel",
     "HumanLikenessScore",
     "LLMJudge",
+    "LocalJudge",
     "Trait",
     "TraitRatings",
     "TraitSet",

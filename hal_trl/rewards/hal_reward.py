@@ -305,7 +305,8 @@ class HALReward:
         log_odds = self.likeness.log_odds(named)
         if self.length_effect is not None:
             log_odds = log_odds - self.length_effect(n_words)
-        silent = np.array([d is not None and not visible(text) for d, text in zip(dialogues, texts, strict=True)], bool)
+        silent = np.array([not visible(text) for text in texts], dtype=bool)
+        silent[[dialogue is None for dialogue in dialogues]] = False
         reward = self._reward(log_odds, penalties, silent)
         if error is not None:
             reward[:] = np.nan

@@ -1,9 +1,9 @@
 """Trait scorers: from dialogues to Likert ratings."""
 
 from .base import TraitScorer
-from .judges import LLMJudge
+from .judges import LLMJudge, LocalJudge
 from .trait_config import HALTraitConfig
 from .trait_model import HALTraitModel
 
 
-__all__ = ["HALTraitConfig", "HALTraitModel", "LLMJudge", "TraitScorer"]
+__all__ = ["HALTraitConfig", "HALTraitModel", "LLMJudge", "LocalJudge", "TraitScorer"]

@@ -1,6 +1,7 @@
 """Language models as trait scorers."""
 
 from .llm_judge import LLMJudge
+from .local_judge import LocalJudge
 
 
-__all__ = ["LLMJudge"]
+__all__ = ["LLMJudge", "LocalJudge"]

@@ -138,7 +138,13 @@ class RaterGuard:
         r"|\b(?:this|the|my|following|above) (?:reply|response|answer|message|text)\b.{0,20}\b(?:is|was|were"
         r"|sounds?|deserves?|should)\b"
         r".{0,30}\b(?:human|person|people|natural|casual|rat|scor|reward)"
-        r"|\b(?:human|ai|person|assistant|model) (?:reply|response|answer|rating|score|likeness)\b ?[:=\]]",
+        r"|\b(?:human|ai|person|assistant|model) (?:reply|response|answer|rating|score|likeness)\b ?[:=\]]"
+        r"|\b(?:natural|casual|realistic|genuine|authentic)\b(?: \w+){0,2} (?:human|person)\b(?: \w+)?"
+        r" (?:reply|response|answer|text)"
+        r"|\b(?:reply|response|answer|text|message) (?:is|was|comes) (?:\w+ )?(?:from|by) (?:an? |the )?"
+        r"(?:ai|bot|machine|human|person)\b"
+        r"|\b(?:dear|hey|hello|hi|to the|note to) (?:judge|rater|grader|evaluator|annotator|reviewer)s?\b"
+        r"|\b(?:pick|choose|prefer|select|upvote) this (?:one|reply|response|answer)\b",
         re.IGNORECASE | re.DOTALL,
     )
 

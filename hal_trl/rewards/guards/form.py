@@ -17,7 +17,7 @@ from .text import ramp, reply_of, visible, words_of
 
 LANGUAGE_FILE = Path(__file__).parents[1] / "language.safetensors"
 
-_RUN = re.compile(r"(\S)\1*")
+_RUN = re.compile(r"(\S{1,3}?)\1+")
 _INNER_CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
 
 
@@ -38,9 +38,9 @@ class RepetitionGuard:
     """Rises from 0 to 1 as a reply repeats its own words, phrases or characters more than people do.
 
     For n = 1, 2, 3 the repeated share of word n-grams is `(total - distinct) / (total + 3)`; for n = 1 over windows of
-    24 words, as any long text repeats "the". The `+ 3` spares "no no no". Characters: the longest run of one
-    character. Each rises linearly from what 99.9 % of people's replies stay under to what only loops reach; the
-    penalty is the largest.
+    24 words, as any long text repeats "the". The `+ 3` spares "no no no". Characters: how often one to three of them
+    follow each other in the longest run, "hahaha". Each rises linearly from what 99.9 % of people's replies stay under
+    to what only loops reach; the penalty is the largest.
     """
 
     name = "repetition"
@@ -56,7 +56,7 @@ class RepetitionGuard:
         windows = [words[i : i + self._window] for i in range(0, max(len(words), 1), self._window)]
         penalties = [ramp(max(_repeated_share(window, 1) for window in windows), *self._word_ramps[1])]
         penalties += [ramp(_repeated_share(words, n), *self._word_ramps[n]) for n in (2, 3)]
-        longest = max((len(match[0]) for match in _RUN.finditer(text)), default=0)
+        longest = max((len(match[0]) / len(match[1]) for match in _RUN.finditer(text)), default=0)
         return max(*penalties, ramp(longest, *self._run_ramp))
 
 

@@ -29,6 +29,7 @@ _ENOUGH = 2.0  # log-odds; P(human) = 0.88.
 _LEAST = 0.01  # what a guard dislikes, however much, still earns more than what a guard forbids
 _PENALTY_NATS = 10.0
 _WATCHED = 512
+_REMEMBERED = 240
 
 
 class HALReward:
@@ -41,6 +42,10 @@ class HALReward:
     reach, earn no more, so that there is nothing to win by going further. A reply that cannot be read at all (no text,
     only tool messages, reasoning that never ended) gets `None`: TRL leaves it out. An empty text is a reply, and earns
     0.
+
+    Some guards hold many replies against what people do: one sentence for everything, never a question. A training
+    batch of 16 shows little of that, so a trainer's calls are judged together with the last 240 replies of its run; a
+    call from anywhere else stands for itself.
 
     Works with `GRPOTrainer` and `RLOOTrainer` and wherever TRL takes a reward function; needs no network, no GPU and
     no key. It is a plain, picklable callable. Every hook TRL may or may not pass is optional.
@@ -134,6 +139,7 @@ class HALReward:
         self.output, self.standardize, self.max_abstained = output, standardize, max_abstained
         self.__name__ = name
         self._abstained: deque[bool] = deque(maxlen=_WATCHED)
+        self._recent: deque[Dialogue] = deque(maxlen=_REMEMBERED)
 
     @classmethod
     def from_pretrained(
@@ -203,7 +209,7 @@ class HALReward:
             `RuntimeError`: when `max_abstained` of the last 512 completions could not be scored: training would go on
                 for nothing.
         """
-        table = self._score(prompts, completions, across_processes=True)
+        table = self._score(prompts, completions, across_processes=True, remember=log_metric is not None)
         self._log(table, log_metric, log_extra)
         self._watch(table)
         rewards = _standardized(table.reward) if self.standardize else table.reward
@@ -271,7 +277,13 @@ class HALReward:
     def _fired(self, penalties: np.ndarray) -> list[str]:
         return [f"{g.name} -{p:.2f}" for g, p in zip(self.guards, penalties, strict=True) if p >= 0.005]
 
-    def _score(self, prompts: Sequence[Any], completions: Sequence[Any], across_processes: bool = False) -> _Scored:
+    def _score(
+        self,
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        across_processes: bool = False,
+        remember: bool = False,
+    ) -> _Scored:
         if len(prompts) != len(completions):
             raise ValueError(
                 f"{len(prompts)} prompts but {len(completions)} completions; give one prompt per completion."
@@ -294,11 +306,14 @@ class HALReward:
                 error = failure
         penalties = np.zeros((len(dialogues), len(self.guards)))
         everybody, own = gather(replies) if across_processes else (replies, slice(None))
+        recent = list(self._recent) if remember else []
         for column, guard in enumerate(self.guards):
             if getattr(guard, "across_batch", False):
-                penalties[read, column] = guard(everybody)[own]
+                penalties[read, column] = guard([*recent, *everybody])[len(recent) :][own]
             elif replies:
                 penalties[read, column] = guard(replies)
+        if remember:
+            self._recent.extend(everybody)
         named = TraitRatings(ratings, self.scorer.traits)
         texts = ["" if dialogue is None else "\n".join(dialogue.target_texts) for dialogue in dialogues]
         n_words = np.array([len(text.split()) for text in texts])

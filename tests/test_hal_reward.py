@@ -271,3 +271,25 @@ def test_importing_the_reward_leaves_the_heavy_libraries_alone():
 def test_saying_nothing_earns_the_least_even_without_guards(output):
     silence, word = HALReward(guards=[], output=output)(prompts=["hi"] * 2, completions=[" \u200b", "hello"])
     assert silence < word and silence == (-10 if output == "log_odds" else 0)
+
+
+def test_a_trainers_small_batches_are_judged_with_the_last_replies_of_its_run():
+    tails = (
+        "taking a nap, going to the cinema, not allowed upstairs, wearing a costume, a web developer, baking cookies, "
+        "off to school, a good friend, cooking dinner, at my mom's, on the bus home, out with the dog, late again, "
+        "watching tennis, so tired today, at work still, in the garden, eating toast, packing for rome, done with it, "
+        "reading a book, on hold with the bank, stuck in traffic, waiting for rain"
+    ).split(", ")
+    bent = [f"I am {tail}" for tail in tails]
+    things = [f"question {i}" for i in range(24)]
+    reward = HALReward()
+
+    def step(i: int, **hooks) -> float:
+        part = slice(4 * i, 4 * i + 4)
+        return float(np.mean(reward(prompts=things[part], completions=bent[part], **hooks)))
+
+    alone = [step(i) for i in range(6)]
+    in_training = [step(i, log_metric=lambda name, value: None) for i in range(6)]
+    assert in_training[0] == pytest.approx(alone[0]) and in_training[5] < alone[5] - 0.05
+    assert step(5) == pytest.approx(alone[5])  # a call from anywhere else stands for itself
+    assert pickle.loads(pickle.dumps(reward)).explain(things[:1], bent[:1])["reward"].notna().all()  # noqa: S301

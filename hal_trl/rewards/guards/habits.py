@@ -119,14 +119,14 @@ class ReciprocityGuard:
 
     Args:
         habits ([`Habits`], *optional*, defaults to the bundled ones): How often people ask.
-        most (`float`, *optional*, defaults to 0.4): Largest penalty, 0-1.
+        most (`float`, *optional*, defaults to 0.2): Largest penalty, 0-1.
     """
 
     name = "reciprocity"
     across_batch = True
     _imagined, _margin, _steepness = 8, 0.05, 2.0
 
-    def __init__(self, habits: Habits | None = None, most: float = 0.4):
+    def __init__(self, habits: Habits | None = None, most: float = 0.2):
         self.habits, self.most = habits or _bundled(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:

@@ -15,7 +15,7 @@ def _readable_errors() -> Iterator[None]:
     """Mistakes a user can mend end in one line that says how; everything else keeps its traceback."""
     try:
         yield
-    except (FileNotFoundError, FileExistsError, ValueError, ImportError) as error:
+    except (ConnectionError, FileExistsError, FileNotFoundError, ImportError, PermissionError, ValueError) as error:
         typer.secho(f"Error: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
 
@@ -58,6 +58,9 @@ def distil(
     contrast: Annotated[Path | None, typer.Option(help="Replies of another AI, from hal-trl contrast.")] = None,
     visits: Annotated[Path | None, typer.Option(help="Rated doctor's visits (doctor_dialogues.parquet).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the cross-validation folds.")] = 0,
+    traits: Annotated[
+        Path | None, typer.Option(help="Questionnaire of the ratings: traits.json of hal-trl discover.")
+    ] = None,
 ) -> None:
     """Train local trait scorers and their scores from judges' ratings, and put them through the evaluation protocol.
 
@@ -67,7 +70,9 @@ def distil(
     from .scorers.report import summary
 
     with _readable_errors():
-        evaluations = distil(data, output, None if encoder == "none" else encoder, encoder_id, contrast, visits, seed)
+        evaluations = distil(
+            data, output, None if encoder == "none" else encoder, encoder_id, contrast, visits, seed, traits
+        )
         for name, evaluation in evaluations.items():
             print(f"\n{name}\n{summary(evaluation)}")
 
@@ -212,6 +217,68 @@ def audit(
             passed = passed and trained.passed
         if not passed:
             raise typer.Exit(2)
+
+
+@app.command()
+def discover(
+    pairs: Annotated[
+        Path, typer.Argument(help="Parquet file with pair_id (or game_id), is_human and transcript, two rows a pair.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Model that finds, merges and rates, as its server calls it.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible server. Default: OPENAI_BASE_URL, then OpenAI.")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Hub id or folder of a model that rates on this machine instead.")
+    ] = None,
+    no_llm: Annotated[
+        bool, typer.Option("--no-llm", help="Take each cluster's most central statement as a trait.")
+    ] = False,
+    encoder: Annotated[
+        str, typer.Option(help="Hub id or folder of a sentence-transformers model.")
+    ] = "sentence-transformers/all-MiniLM-L6-v2",
+    target: Annotated[
+        str | None, typer.Option(help="Label of the speaker to look at. Default: the column target, else W.")
+    ] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(min=1, help="Requests to the server, at most, finding and rating each.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the run; stages whose file is there are not done again.")] = (
+        Path("runs/discovery")
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+) -> None:
+    """Name the traits that tell people from AI in your own dialogues, rate them, and learn their weights.
+
+    Writes statements.parquet, clusters.parquet, traits.json, ratings.parquet (each may also be put there by hand),
+    then likeness.json, questionnaire.md and plots. `hal-trl distil OUTPUT/ratings.parquet --traits OUTPUT/traits.json`
+    makes a local scorer of the ratings.
+    """
+    from functools import partial
+
+    from .discovery import discover
+    from .scorers import LLMJudge, LocalJudge
+    from .scorers.judges.endpoint import ChatEndpoint
+
+    with _readable_errors():
+        served = {"model": model, "base_url": base_url, "max_requests": max_requests, "cache_dir": output / "answers"}
+        endpoint = ChatEndpoint(**served) if model else None
+        rating = partial(LLMJudge, **served) if model else None
+        if judge:
+            rating = partial(LocalJudge, judge)
+        found = discover(
+            pairs,
+            output,
+            endpoint,
+            None if rating is None else lambda traits: rating(traits=traits),
+            encoder,
+            not no_llm,
+            target,
+            seed,
+        )
+        print(f"{found}\nWrote {output}")
 
 
 @app.command()

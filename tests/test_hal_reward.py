@@ -274,12 +274,26 @@ def test_saying_nothing_earns_the_least_even_without_guards(output):
 
 
 def test_a_trainers_small_batches_are_judged_with_the_last_replies_of_its_run():
-    tails = (
-        "taking a nap, going to the cinema, not allowed upstairs, wearing a costume, a web developer, baking cookies, "
-        "off to school, a good friend, cooking dinner, at my mom's, on the bus home, out with the dog, late again, "
-        "watching tennis, so tired today, at work still, in the garden, eating toast, packing for rome, done with it, "
-        "reading a book, on hold with the bank, stuck in traffic, waiting for rain"
-    ).split(", ")
+    tails = [
+        *(
+            "taking a nap",
+            "going to the cinema",
+            "not allowed upstairs",
+            "wearing a costume",
+            "a web developer",
+            "baking cookies",
+        ),
+        *("off to school", "a good friend", "cooking dinner", "at my mom's", "on the bus home", "out with the dog"),
+        *("late again", "watching tennis", "so tired today", "at work still", "in the garden", "eating toast"),
+        *(
+            "packing for rome",
+            "done with it",
+            "reading a book",
+            "on hold with the bank",
+            "stuck in traffic",
+            "waiting for rain",
+        ),
+    ]
     bent = [f"I am {tail}" for tail in tails]
     things = [f"question {i}" for i in range(24)]
     reward = HALReward()

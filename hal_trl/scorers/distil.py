@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..traits import HL32Q, TraitRatings
+from ..traits import TraitRatings
 from .evaluate import Prediction, Split, figures, run_protocol, speed, verdicts_of
 from .fitting import Learned, calibrate, first_reading, learn, read
-from .games import load_contrast, load_games, load_visits
+from .games import load_contrast, load_games, load_traits, load_visits
 from .references import reference_rows
 from .ridge import EncodedRows, Features
 from .rows import N_FOLDS, Rows
@@ -32,6 +32,7 @@ def distil(
     contrast: str | Path | None = None,
     visits: str | Path | None = None,
     seed: int = 0,
+    traits: str | Path | None = None,
 ) -> dict[str, dict[str, object]]:
     """Train the scorers and their scores, measure them, and write each to a folder that `HALReward` loads.
 
@@ -49,13 +50,17 @@ def distil(
             that they are not people's, and so something about AIs that are unlike those in the games.
         visits (`str` or `Path`, *optional*): Rated doctor's visits, see [`~hal_trl.scorers.games.load_visits`].
         seed (`int`, *optional*, defaults to 0): Of the folds; the fit itself has no randomness.
+        traits (`str` or `Path`, *optional*, defaults to the 32 traits of `HL32Q`):
+            Questionnaire of the ratings, see [`~hal_trl.scorers.games.load_traits`].
 
     Returns:
         `dict`: the figures by scorer, as written to each `evaluation.json`.
     """
-    games, output = load_games(data), Path(output)
+    if traits and visits:
+        raise ValueError("The visits are rated on other traits than the questionnaire's: leave one of the two out.")
+    games, output = load_games(data, load_traits(traits) if traits else None), Path(output)
     rows = Rows(games, load_contrast(contrast) if contrast else (), load_visits(visits) if visits else None)
-    sources = [_sha256(path) for path in (data, contrast, visits) if path]
+    sources = [_sha256(path) for path in (data, contrast, visits, traits) if path]
     key = hashlib.sha256(json.dumps([_RECIPE, sources, str(encoder), seed]).encode()).hexdigest()[:12]
     unfinished = output / f"unfinished-{key}"
     references = _kept(unfinished / "references.json", lambda: reference_rows(games, rows, seed, unfinished))
@@ -131,7 +136,7 @@ def _predict(rows: Rows, split: Split, held_out: np.ndarray, readings: np.ndarra
     test = np.flatnonzero(split.test)
     equating, score = calibrate(rows, held_out, split.train)
     ratings = equating(readings, rows.n_turns[test] == 1)
-    log_odds = score.log_odds(TraitRatings(ratings, HL32Q))
+    log_odds = score.log_odds(TraitRatings(ratings, rows.traits))
     return Prediction(ratings, log_odds, verdicts_of(score.verdict, rows, test, log_odds))
 
 

@@ -59,7 +59,7 @@ class Prediction:
     """What a candidate says of some rows.
 
     Args:
-        ratings (`np.ndarray` of shape `(n, 32)`): `nan` from a candidate that does not rate.
+        ratings (`np.ndarray` of shape `(n, n_traits)`): `nan` from a candidate that does not rate.
         log_odds (`np.ndarray` of shape `(n,)`): That a person wrote it.
         verdicts (`np.ndarray` of shape `(n,)`): `"person"`, `"AI"`, `"unsure"`; empty strings without verdicts.
     """
@@ -69,8 +69,8 @@ class Prediction:
     verdicts: np.ndarray
 
     @classmethod
-    def unrated(cls, log_odds: np.ndarray) -> Prediction:
-        return cls(np.full((len(log_odds), len(HL32Q)), np.nan), log_odds, np.full(len(log_odds), ""))
+    def unrated(cls, log_odds: np.ndarray, traits: TraitSet) -> Prediction:
+        return cls(np.full((len(log_odds), len(traits)), np.nan), log_odds, np.full(len(log_odds), ""))
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,8 @@ def run_protocol(
 def figures(rows: Rows, predictions: dict[tuple[str, str], Prediction], seed: int = 0) -> dict[str, object]:
     """All figures of one candidate as plain numbers, see `evaluation.json`."""
     n = len(rows)
-    ratings, log_odds, verdicts = np.full((n, len(HL32Q)), np.nan), np.full(n, np.nan), np.full(n, "", dtype="<U8")
+    ratings, log_odds = np.full((n, len(rows.traits)), np.nan), np.full(n, np.nan)
+    verdicts = np.full(n, "", dtype="<U8")
     left_out: dict[str, dict[str, object]] = {"ai": {}, "style": {}}
     for split in splits_of(rows, seed):
         prediction = predictions[split.kind, split.name]
@@ -146,7 +147,7 @@ def figures(rows: Rows, predictions: dict[tuple[str, str], Prediction], seed: in
         "protocol": f"{N_FOLDS}-fold by game; everything that is learned is learned without the games tested on",
         "seed": seed,
         "n_games": len(np.unique(rows.group[whole])),
-        "agreement": agreement(rows, ratings, whole & rows.rated, HL32Q),
+        "agreement": agreement(rows, ratings, whole & rows.rated, rows.traits),
         "told_apart": {name: told_apart(rows, part, log_odds[part]) for name, part in judged.items() if len(part)},
         "leave_one_ai_out": {name: row for name, row in left_out["ai"].items() if row},
         "leave_one_style_out": {name: row for name, row in left_out["style"].items() if row},
@@ -154,8 +155,8 @@ def figures(rows: Rows, predictions: dict[tuple[str, str], Prediction], seed: in
         "verdicts": verdict_shares(rows, {"all games": whole, "single replies": reply}, verdicts),
     }
     if rows.is_visit.any():
-        asked = HL32Q.select(
-            i for i, known in zip(HL32Q.ids, ~np.isnan(rows.teacher[rows.is_visit][0]), strict=True) if known
+        asked = rows.traits.select(
+            i for i, known in zip(rows.traits.ids, ~np.isnan(rows.teacher[rows.is_visit][0]), strict=True) if known
         )
         visits = agreement(rows, ratings, rows.is_visit, asked)
         if visits:
@@ -167,7 +168,7 @@ def figures(rows: Rows, predictions: dict[tuple[str, str], Prediction], seed: in
 
 def agreement(rows: Rows, ratings: np.ndarray, part: np.ndarray, traits: TraitSet) -> dict[str, object]:
     """Spearman correlation with the teacher per trait and on average, exact and within-one agreement."""
-    columns = HL32Q.positions(traits.ids)
+    columns = rows.traits.positions(traits.ids)
     part = np.flatnonzero(part & ~np.isnan(ratings[:, columns]).any(axis=1))
     if len(part) < 3:
         return {}

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from ..conformal import ConformalVerdict
 from ..length_effect import LengthEffect
 from ..likeness import HumanLikenessScore
-from ..traits import HL32Q, TraitRatings
+from ..traits import TraitRatings
 from .equating import Equating
 from .ridge import Features, Readout
 from .rows import N_FOLDS, Rows, folds_of
@@ -70,8 +70,8 @@ class Learned:
 
     Args:
         of_dialogue ([`Readout`]), of_reply ([`Readout`]): Fitted on all rows given.
-        held_out (`np.ndarray` of shape `(n, 32)`): Readings of each of these rows by readouts that have not seen its
-            group; `nan` for other rows.
+        held_out (`np.ndarray` of shape `(n, n_traits)`):
+            Readings of each of these rows by readouts that have not seen its group; `nan` for other rows.
     """
 
     of_dialogue: Readout
@@ -94,7 +94,7 @@ def learn(rows: Rows, features: Features, readings: np.ndarray, use: np.ndarray,
 
 
 def read(rows: Rows, features: Features, of_dialogue: Readout, of_reply: Readout, part: np.ndarray) -> np.ndarray:
-    """Readings of the rows `part` (row numbers), shape `(len(part), 32)`, blended as the model blends them."""
+    """Readings of the rows `part` (row numbers), shape `(len(part), n_traits)`, blended as the model blends them."""
     single = (1.0 / rows.n_turns[part])[:, None]
     return single * features.read(of_reply, part) + (1 - single) * features.read(of_dialogue, part)
 
@@ -120,12 +120,12 @@ def _readouts(rows: Rows, features: Features, targets: np.ndarray, use: np.ndarr
 def fit_score(rows: Rows, ratings: np.ndarray) -> HumanLikenessScore:
     """The `hal_trl` profile: human against AI on held-out ratings of dialogues, replies and contrast replies."""
     part = ~rows.is_visit
-    named = TraitRatings(ratings[part], HL32Q)
+    named = TraitRatings(ratings[part], rows.traits)
     score = HumanLikenessScore.fit(
         named,
         rows.is_human[part],
         rows.group[part],
-        HL32Q,
+        rows.traits,
         sample_weight=np.where(rows.is_reply, _REPLY_WEIGHT, np.where(rows.is_dialogue, 1.0, _EXTRA_WEIGHT))[part],
         curved=True,
     )

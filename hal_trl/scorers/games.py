@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 
 from ..dialogue import Dialogue
-from ..traits import HL16Q_ASKED, HL32Q, TraitRatings, TraitSet
+from ..traits import HL16Q_ASKED, HL32Q, TraitRatings, TraitSet, select_ratings
 
 
 logger = logging.getLogger(__name__)
 
 TEACHER = "gpt_5"
-_COLUMNS = ("game_id", "is_human", "ai_model", "transcript")
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,10 @@ class Games:
         game_id (`np.ndarray` of shape `(n,)`): The two witnesses of a game share it.
         is_human (`np.ndarray` of shape `(n,)`): Whether the witness is a person.
         ai_model (`np.ndarray` of shape `(n,)`): The AI of the game.
-        ratings (`dict[str, TraitRatings]`): Ratings of shape `(n, 32)` per judge, `nan` where not rated.
+        ratings (`dict[str, TraitRatings]`): Ratings of shape `(n, n_traits)` per judge, `nan` where not rated.
         called_human (`np.ndarray` of shape `(n,)`, *optional*):
             1 for the witness that the interrogator called human, 0 for the other, `nan` without a verdict.
+        teacher (`str`, *optional*, defaults to `"gpt_5"`): The judge to learn from.
     """
 
     dialogues: list[Dialogue]
@@ -40,26 +40,37 @@ class Games:
     ai_model: np.ndarray
     ratings: dict[str, TraitRatings]
     called_human: np.ndarray | None = None
+    teacher: str = TEACHER
+
+    @property
+    def traits(self) -> TraitSet:
+        """What the teacher rates."""
+        return self.ratings[self.teacher].traits
 
     @property
     def rated(self) -> np.ndarray:
         """Rows the teacher has rated."""
-        return ~np.isnan(np.asarray(self.ratings[TEACHER])).any(axis=1)
+        return ~np.isnan(np.asarray(self.ratings[self.teacher])).any(axis=1)
 
 
-def load_games(path: str | Path) -> Games:
-    """Read `turing_games.parquet`.
+def load_games(path: str | Path, traits: TraitSet | None = None) -> Games:
+    """Read `turing_games.parquet`, or with `traits` the `ratings.parquet` of a discovery.
 
     Args:
         path (`str` or `Path`):
             A Parquet file with `game_id`, `is_human`, `ai_model` (null where not known), `transcript` (`I:`/`W:`
             lines) and `ratings_<judge>` columns: 32 ratings in the order of `HL32Q`, null where not rated.
+        traits ([`TraitSet`], *optional*):
+            Another questionnaire. The file then has `pair_id`, `is_human`, `transcript`, `target` (label of the
+            speaker that was rated), a column of ratings per trait id and, where it is known, `ai_model`.
 
     Raises:
         `FileNotFoundError`: if there is no such file.
         `ValueError`: if a column is absent or a row's ratings are not 32 numbers from 1 to 5.
     """
-    frame = _read(path, (*_COLUMNS, f"ratings_{TEACHER}"))
+    if traits is not None:
+        return _rated_pairs(path, traits)
+    frame = _read(path, ("game_id", "is_human", "ai_model", "transcript", f"ratings_{TEACHER}"))
     judges = [c.removeprefix("ratings_") for c in frame if c.startswith("ratings_")]
     return Games(
         dialogues=[Dialogue.from_transcript(text, target="W") for text in frame["transcript"]],
@@ -69,6 +80,41 @@ def load_games(path: str | Path) -> Games:
         ratings={judge: _ratings(frame[f"ratings_{judge}"], f"ratings_{judge}", HL32Q) for judge in judges},
         called_human=_called_human(frame),
     )
+
+
+def _rated_pairs(path: str | Path, traits: TraitSet) -> Games:
+    frame = _read(path, ("pair_id", "is_human", "transcript", "target", *traits.ids))
+    try:
+        ratings = select_ratings(frame, traits)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return Games(
+        dialogues=[
+            Dialogue.from_transcript(text, target)
+            for text, target in zip(frame["transcript"], frame["target"], strict=True)
+        ],
+        game_id=frame["pair_id"].to_numpy(),
+        is_human=frame["is_human"].to_numpy(dtype=bool),
+        ai_model=frame["ai_model"].to_numpy(dtype=object) if "ai_model" in frame else np.full(len(frame), None),
+        ratings={"teacher": ratings},
+        teacher="teacher",
+    )
+
+
+def load_traits(path: str | Path) -> TraitSet:
+    """Read a questionnaire: a JSON list of `{"id", "statement", "group"}`, such as the `traits.json` of a discovery.
+
+    Raises:
+        `FileNotFoundError`: if there is no such file.
+        `ValueError`: if it holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No questionnaire at {path}; hal-trl discover writes one, traits.json.")
+    try:
+        return TraitSet.from_list(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f'{path} is no list of {{"id", "statement", "group"}} ({error}).') from error
 
 
 def _called_human(frame: pd.DataFrame) -> np.ndarray | None:

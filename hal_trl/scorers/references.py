@@ -12,7 +12,7 @@ from ..likeness import HumanLikenessScore
 from ..traits import HL16Q, HL32Q, TraitRatings
 from .evaluate import Prediction, Split, figures, run_protocol, told_apart
 from .features import TextBatch, style_statistics
-from .games import TEACHER, Games
+from .games import Games
 from .rows import Rows
 
 
@@ -20,7 +20,8 @@ def reference_rows(games: Games, rows: Rows, seed: int = 0, folder: Path | None 
     """One row of headline figures per reference, through the same protocol."""
     found = [_interrogators(games, rows)] if games.called_human is not None else []
     for judge, ratings in tqdm(games.ratings.items(), desc="judges", unit="judge"):
-        found.append(_row(f"{judge} as judge, refit weights", rows, _judge(rows, ratings), seed, folder, judge))
+        candidate = _judge(rows, ratings, judge == games.teacher)
+        found.append(_row(f"{judge} as judge, refit weights", rows, candidate, seed, folder, judge))
     classifiers = {"surface statistics": surface_classifier, "character n-grams": character_classifier}
     for name, fit in classifiers.items():
         found.append(
@@ -43,9 +44,10 @@ def _interrogators(games: Games, rows: Rows) -> dict[str, object]:
     return {"name": "interrogators of the games", **headline({"told_apart": parts})}
 
 
-def _judge(rows: Rows, ratings: TraitRatings):
+def _judge(rows: Rows, ratings: TraitRatings, is_teacher: bool):
     """A judge's own ratings with weights learned from them; it rated dialogues, not replies."""
-    values = np.full((len(rows), len(HL32Q)), np.nan)
+    traits = ratings.traits
+    values = np.full((len(rows), len(traits)), np.nan)
     values[: len(ratings)] = np.asarray(ratings)
 
     def candidate(key: str):
@@ -54,10 +56,10 @@ def _judge(rows: Rows, ratings: TraitRatings):
             learn = split.train & rows.is_dialogue & ~np.isnan(values).any(axis=1)
             test = values[split.test]
             if len(np.unique(rows.group[learn])) >= 5:
-                score = HumanLikenessScore.fit(values[learn], rows.is_human[learn], rows.group[learn], HL32Q)
-                log_odds = score.log_odds(TraitRatings(test, HL32Q))
+                score = HumanLikenessScore.fit(values[learn], rows.is_human[learn], rows.group[learn], traits)
+                log_odds = score.log_odds(TraitRatings(test, traits))
             # A rater that is the teacher agrees with itself: no figure.
-            rated = np.full_like(test, np.nan) if key == TEACHER else test
+            rated = np.full_like(test, np.nan) if is_teacher else test
             return {key: Prediction(rated, log_odds, np.full(len(test), ""))}
 
         return predict
@@ -80,7 +82,7 @@ def _classifier(rows: Rows, fit):
                 train, test = np.flatnonzero(split.train & learn), np.flatnonzero(split.test & kind)
                 if len(test) and len(np.unique(rows.is_human[train])) == 2:
                     log_odds[test] = prepared(train, test)
-            return {key: Prediction.unrated(log_odds[split.test])}
+            return {key: Prediction.unrated(log_odds[split.test], rows.traits)}
 
         return predict
 

@@ -15,6 +15,7 @@ from scipy import linalg, sparse
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..dialogue import Dialogue
+from ..traits import TraitSet
 from .encoder import embed, load_encoder, vocabulary, word_vectors
 from .features import TextBatch, hashed_ngrams
 from .rows import Rows
@@ -85,7 +86,7 @@ class Features:
         `sibling`: features of the same rows and the same `use`; what does not depend on the encoder is taken from it.
         """
         known = np.flatnonzero(use)
-        self.model = _blank_model(encoded, inside, n_centers=min(_CENTERS, len(known) // 4))
+        self.model = _blank_model(rows.traits, encoded, inside, n_centers=min(_CENTERS, len(known) // 4))
         inputs = self.model.featurize(rows.dialogues, encoded.states if inside else None)
         self._set_statistics(inputs, known)
         inputs = self.model.featurize(rows.dialogues, encoded.states if inside else None)
@@ -185,11 +186,13 @@ class Readout:
     intercept: np.ndarray
 
 
-def _blank_model(encoded: EncodedRows | None, inside: bool, n_centers: int) -> HALTraitModel:
+def _blank_model(traits: TraitSet, encoded: EncodedRows | None, inside: bool, n_centers: int) -> HALTraitModel:
+    asked = traits.to_list()
     if encoded is None or not inside:
-        return HALTraitModel(HALTraitConfig(n_word_buckets=0 if encoded is None else _WORD_BUCKETS))
+        return HALTraitModel(HALTraitConfig(asked, n_word_buckets=0 if encoded is None else _WORD_BUCKETS))
     inner = encoded.encoder.config
     config = HALTraitConfig(
+        asked,
         encoder={**inner.to_diff_dict(), "model_type": inner.model_type, "_name_or_path": inner._name_or_path},
         encoder_layers=encoded.layers,
         n_centers=n_centers,

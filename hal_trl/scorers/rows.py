@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..dialogue import Dialogue, Turn
-from ..traits import HL32Q, LIKERT_MAX, LIKERT_MIN
-from .games import TEACHER, Games, Visits
+from ..traits import LIKERT_MAX, LIKERT_MIN
+from .games import Games, Visits
 
 
 _DIALOGUE, _REPLY, _CONTRAST, _VISIT, _RETYPED = range(5)
@@ -63,12 +63,13 @@ class Rows:
         of_game = dict(zip(games.game_id.tolist(), games.ai_model, strict=True))
         self.ai_model[kind == _CONTRAST] = [of_game.get(game) for game, _ in others]
         self.ai_model[kind == _RETYPED] = games.ai_model[machines]
-        self.targets = np.full((len(kind), len(HL32Q)), np.nan)
+        self.traits = games.traits
+        self.targets = np.full((len(kind), len(self.traits)), np.nan)
         self.targets[:n] = consensus(games)[source]
-        self.teacher = np.full((len(kind), len(HL32Q)), np.nan)
-        self.teacher[: len(games.dialogues)] = np.asarray(games.ratings[TEACHER])
+        self.teacher = np.full((len(kind), len(self.traits)), np.nan)
+        self.teacher[: len(games.dialogues)] = np.asarray(games.ratings[games.teacher])
         if visits is not None:
-            columns = HL32Q.positions(visits.ratings.traits.ids)
+            columns = self.traits.positions(visits.ratings.traits.ids)
             self.targets[np.ix_(kind == _VISIT, columns)] = np.asarray(visits.ratings)
             self.teacher[np.ix_(kind == _VISIT, columns)] = np.asarray(visits.ratings)
         self.rated = ~np.isnan(self.targets).any(axis=1)
@@ -97,15 +98,15 @@ def retyped(dialogue: Dialogue) -> Dialogue:
 
 
 def consensus(games: Games) -> np.ndarray:
-    """Ratings to learn, shape `(n, 32)`: the teacher's, mixed with what the other judges make one expect of it.
+    """Ratings to learn, shape `(n, n_traits)`: the teacher's, mixed with what the other judges make one expect of it.
 
     The expectation is a ridge regression of the teacher's ratings on all other judges' ratings of the same game,
     fitted on other games, so that a rating is never explained by itself.
     """
     from sklearn.linear_model import Ridge
 
-    teacher = np.asarray(games.ratings[TEACHER])
-    others = [np.asarray(ratings) for judge, ratings in games.ratings.items() if judge != TEACHER]
+    teacher = np.asarray(games.ratings[games.teacher])
+    others = [np.asarray(ratings) for judge, ratings in games.ratings.items() if judge != games.teacher]
     if not others:
         return teacher
     judged = np.hstack(others)

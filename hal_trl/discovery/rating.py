@@ -1,0 +1,105 @@
+"""Ratings of the pairs on a questionnaire, kept in a file that can be stopped, added to and given by hand."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..scorers.base import TraitScorer
+from ..traits import TraitRatings, TraitSet
+from .pairs import Pairs, with_pair_id
+
+
+logger = logging.getLogger(__name__)
+
+_AT_A_TIME = 512
+
+
+def rate_pairs(
+    pairs: Pairs, traits: TraitSet, judge: Callable[[TraitSet], TraitScorer] | None, path: Path
+) -> TraitRatings:
+    """Ratings of every dialogue, from `path` where they are there, else from the judge, then kept in `path`.
+
+    The file has `pair_id`, `is_human`, `transcript`, `target` and a column per trait id, `nan` where not rated:
+    what `hal-trl distil --traits` learns from. Ratings of a statement that has been reworded since do not count.
+
+    Args:
+        pairs ([`~hal_trl.discovery.pairs.Pairs`]): The dialogues.
+        traits ([`TraitSet`]): The questionnaire.
+        judge (`Callable[[TraitSet], TraitScorer]`, *optional*):
+            Makes the scorer for the dialogues that lack a rating; without one they stay so.
+        path (`Path`): Parquet file.
+
+    Returns:
+        [`TraitRatings`] of shape `(len(pairs), len(traits))`.
+
+    Raises:
+        `ValueError`: if the file cannot be used, or nothing is rated and there is no judge.
+    """
+    ratings = np.full((len(pairs), len(traits)), np.nan)
+    if path.is_file():
+        ratings = _kept(pairs, traits, path)
+    unrated = np.flatnonzero(np.isnan(ratings).any(axis=1))
+    if len(unrated) == len(pairs) and judge is None:
+        raise ValueError(
+            f"The dialogues are not rated: give a model to rate them, or put a column per trait id into {path}."
+        )
+    if len(unrated) and judge is not None:
+        scorer = judge(traits)
+        for start in range(0, len(unrated), _AT_A_TIME):
+            part = unrated[start : start + _AT_A_TIME]
+            ratings[part] = np.asarray(scorer.score([pairs.dialogues[i] for i in part]))
+            _keep(pairs, traits, ratings, path)
+    n_unrated = int(np.isnan(ratings).any(axis=1).sum())
+    if n_unrated:
+        logger.warning(
+            "%d of %d dialogues are not rated, and their pairs are left out. Run again to ask for them once more.",
+            n_unrated,
+            len(pairs),
+        )
+    return TraitRatings(ratings, traits)
+
+
+def _kept(pairs: Pairs, traits: TraitSet, path: Path) -> np.ndarray:
+    frame = with_pair_id(pd.read_parquet(path))
+    missing = [c for c in ("pair_id", "is_human") if c not in frame]
+    if missing:
+        raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")
+    if frame.duplicated(["pair_id", "is_human"]).any():
+        raise ValueError(f"{path} rates a dialogue twice; pair_id and is_human together name one.")
+    asked = {item["id"]: item["statement"] for item in frame.attrs.get("traits", ())}
+    current = [t.id for t in traits if t.id in frame and asked.get(t.id, t.statement) == t.statement]
+    if len(current) < len(traits):
+        lacking = [i for i in traits.ids if i not in current]
+        logger.warning("%s lacks the traits %s, as they are worded now.", path, ", ".join(lacking))
+    wanted = pd.MultiIndex.from_arrays([pairs.pair_id, pairs.is_human])
+    found = frame.set_index(["pair_id", "is_human"])[current].reindex(index=wanted, columns=list(traits.ids))
+    try:
+        return np.array(TraitRatings(found.to_numpy(dtype=np.float64), traits))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _keep(pairs: Pairs, traits: TraitSet, ratings: np.ndarray, path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "pair_id": pairs.pair_id,
+            "is_human": pairs.is_human,
+            "transcript": pairs.transcripts,
+            "target": [dialogue.target for dialogue in pairs.dialogues],
+        }
+    )
+    frame = pd.concat([frame, pd.DataFrame(ratings, columns=list(traits.ids))], axis=1)
+    frame.attrs["traits"] = traits.to_list()  # what was asked, to know when a statement has been reworded
+    write_parquet(path, frame)
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Written beside and moved in place: after an interruption the file is either whole or not there."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    frame.to_parquet(unfinished)
+    unfinished.replace(path)

@@ -28,6 +28,12 @@ SAID = {
         "Gives short, terse answers.",
         "Replies with only a few words.",
         "Keeps answers brief and short.",
+        "Sends very short messages.",
+        "Uses few words in each reply.",
+        "Gives brief replies.",
+        "Responds briefly, in a few words.",
+        "Answers are short and terse.",
+        "Keeps messages short.",
     ),
     "lowercase": (
         "Types everything in lower case.",
@@ -36,6 +42,12 @@ SAID = {
         "Does not capitalize sentences.",
         "Types in lowercase letters only.",
         "Leaves out capital letters.",
+        "Starts sentences without capitals.",
+        "Avoids upper case letters.",
+        "Types with no capitalization at all.",
+        "Uses lower case letters throughout.",
+        "Does not use capitals.",
+        "Writes names without capital letters.",
     ),
     "weather": (
         "Mentions the weather.",
@@ -44,6 +56,12 @@ SAID = {
         "Comments on the weather outside.",
         "Refers to rain, sun or cold weather.",
         "Speaks about weather conditions.",
+        "Says whether it is raining.",
+        "Describes the weather of the day.",
+        "Complains about the rain.",
+        "Talks about how cold or sunny it is.",
+        "Remarks on the weather forecast.",
+        "Mentions that it is raining outside.",
     ),
 }
 QUESTIONNAIRE = [
@@ -96,7 +114,8 @@ def script(body: dict, n: int) -> Reply:
     if task(body) == "find":
         texts = [" ".join(turn["text"] for turn in part if turn["rated"]) for part in shown(body)]
         assert len(texts) == 2
-        chosen = [said[number(texts[0] + name, len(said))] for name, said in SAID.items()]
+        pair = int(re.search(r"\d+", texts[0])[0])
+        chosen = [said[pair % len(said)] for said in SAID.values()]
         return Reply(json.dumps({"human": "AB"[len(texts[1]) < len(texts[0])], "statements": chosen}))
     text = " ".join(turn["text"] for turn in dialogue_in(body) if turn["rated"])
     human, wobble = text == text.lower(), number(text, 2)
@@ -205,8 +224,8 @@ def test_without_a_language_model_representatives_are_the_questionnaire(finished
 
 @pytest.mark.slow
 def test_statements_that_are_all_alike_are_no_clusters(minilm):
-    with pytest.raises(ValueError, match="no clusters"):
-        cluster_statements(["Keeps it short."] * 40, minilm)
+    with pytest.raises(ValueError, match="no clusters of 30 or more"):
+        cluster_statements([f"Keeps it short{'!' * i}" for i in range(40)], minilm, min_cluster_size=30)
 
 
 def test_fed_by_hand_from_the_command_line(tmp_path):

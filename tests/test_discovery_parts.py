@@ -159,8 +159,8 @@ def test_clusters_name_themselves():
 
 
 def test_too_few_statements_are_said_before_anything_is_loaded():
-    with pytest.raises(ValueError, match="29 statements are too few"):
-        cluster_statements(["Keeps it short."] * 29, "no-such-encoder")
+    with pytest.raises(ValueError, match="29 different statements are too few"):
+        cluster_statements([f"Says {i}." for i in range(29)] * 2, "no-such-encoder")
 
 
 @pytest.fixture(scope="module")
@@ -239,8 +239,8 @@ def test_nothing_hostile_is_markup_on_the_page():
     example = {"rating": 5.0, "pair_id": HOSTILE, "is_human": True, "turns": turns}
     page = render_questionnaire(figures, -1.0, {"brevity": [example]}, False)
     assert page.count("alert") >= 7 and "49" not in page
-    for markup in ("<script", "[x](", "**bold", "`code", "\n# head"):
-        assert markup not in page
+    for markup in ("<script", r"(?<!\\)\[x", r"(?<!\\)\*bold", r"(?<!\\)`code", "\n# head"):
+        assert not re.search(markup, page)
     tables = [line for line in page.splitlines() if line.startswith(("| brevity", "| other"))]
     assert [len(re.findall(r"(?<!\\)\|", line)) for line in tables] == [7, 6]
 

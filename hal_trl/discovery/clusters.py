@@ -26,12 +26,12 @@ def cluster_statements(
     plane, so that a plot shows what was clustered.
 
     Args:
-        statements (`Sequence[str]`): At least 30 texts; repeated ones count repeatedly.
+        statements (`Sequence[str]`): At least 30 different texts. Repeated ones are laid out once.
         encoder (`str` or `Path`, *optional*, defaults to `"sentence-transformers/all-MiniLM-L6-v2"`):
             Hub id or folder of a sentence-transformers model.
         seed (`int`, *optional*, defaults to 0): Of UMAP.
-        min_cluster_size (`int`, *optional*, defaults to `sqrt(len(statements)) / 5`, at least 3):
-            Statements a cluster has at least.
+        min_cluster_size (`int`, *optional*, defaults to `sqrt(n) / 5`, at least 3):
+            Different statements that a cluster has at least, or times that one is repeated.
 
     Returns:
         `pandas.DataFrame` with a row per statement, in their order: `statement`, `cluster` (numbered from 0, the
@@ -49,22 +49,25 @@ def cluster_statements(
         >>> clusters.query("rank == 0").set_index("cluster")["statement"]  # doctest: +SKIP
         ```
     """
-    if len(statements) < _FEWEST:
-        raise ValueError(f"{len(statements)} statements are too few to cluster; find at least {_FEWEST}.")
-    embeddings = embed_sentences(statements, encoder)
+    # Equal sentences are a tie that rounding decides, and UMAP would lay them out otherwise each time.
+    distinct, which = np.unique(np.array(statements, dtype=object), return_inverse=True)
+    if len(distinct) < _FEWEST:
+        raise ValueError(f"{len(distinct)} different statements are too few to cluster; find at least {_FEWEST}.")
+    embeddings = embed_sentences(distinct, encoder)
     points = _plane(embeddings, seed)
-    size = max(3, round(len(statements) ** 0.5 / 5)) if min_cluster_size is None else min_cluster_size
-    clusters = _leaves(points, size)
+    size = max(3, round(len(distinct) ** 0.5 / 5)) if min_cluster_size is None else min_cluster_size
+    clusters = _leaves(points, np.bincount(which), size)
     if clusters.max() < 1:
         raise ValueError(
             f"The {len(statements)} statements fall into no clusters of {size} or more: all are alike, or each stands "
             "alone. Give more pairs, or lower min_cluster_size."
         )
+    embeddings, points, clusters = embeddings[which], points[which], clusters[which]
     rank = np.full(len(clusters), -1)
     for cluster in range(clusters.max() + 1):
         members = np.flatnonzero(clusters == cluster)
-        centre = embeddings[members].mean(axis=0)
-        rank[members[np.argsort(-(embeddings[members] @ centre), kind="stable")]] = np.arange(len(members))
+        nearness = embeddings[members] @ embeddings[members].mean(axis=0)
+        rank[members[np.argsort(-nearness.round(6), kind="stable")]] = np.arange(len(members))
     return pd.DataFrame(
         {"statement": list(statements), "cluster": clusters, "rank": rank, "x": points[:, 0], "y": points[:, 1]}
     )
@@ -102,16 +105,17 @@ def _plane(embeddings: np.ndarray, seed: int) -> np.ndarray:
         return reducer.fit_transform(embeddings).astype(np.float64)
 
 
-def _leaves(points: np.ndarray, size: int) -> np.ndarray:
+def _leaves(points: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
     """Cluster number per point, the largest first. The leaves of the tree: its stable branches may hold everything."""
     from sklearn.cluster import HDBSCAN
 
     found = HDBSCAN(min_cluster_size=size, cluster_selection_method="leaf", copy=True).fit_predict(points)
-    counts = np.bincount(found[found >= 0], minlength=1)
-    number = np.empty(len(counts) + 1, dtype=int)
-    number[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-    number[-1] = -1
-    return number[np.maximum(found, -1)]
+    repeated = np.flatnonzero((found < 0) & (counts >= size))  # a sentence that is said often is a cluster by itself
+    found[repeated] = found.max() + 1 + np.arange(len(repeated))
+    sizes = np.bincount(found[found >= 0], weights=counts[found >= 0], minlength=1)
+    number = np.full(len(sizes) + 1, -1)
+    number[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    return number[found]
 
 
 def _missing(package: str) -> ImportError:

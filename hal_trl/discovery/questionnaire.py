@@ -73,8 +73,8 @@ def merge_clusters(clusters: pd.DataFrame, endpoint: ChatEndpoint) -> TraitSet:
     """
     from ..scorers.judges.endpoint import ChatRequest
 
-    near = clusters[clusters["rank"].between(0, _SHOWN - 1)].sort_values(["cluster", "rank"])
-    shown = [members.tolist() for _, members in near.groupby("cluster")["statement"]]
+    members = clusters[clusters["cluster"] >= 0].sort_values(["cluster", "rank"])
+    shown = [said.drop_duplicates()[:_SHOWN].tolist() for _, said in members.groupby("cluster")["statement"]]
     request = ChatRequest(
         key=["merging", PROMPT_VERSION, shown],
         messages=lambda: merging_messages(shown),

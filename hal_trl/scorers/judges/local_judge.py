@@ -82,7 +82,8 @@ class LocalJudge:
             loading = {name: value for name, value in kwargs.items() if name in _OF_LOADING}
             tokenizer = tokenizer or AutoTokenizer.from_pretrained(model, **loading)
             placed = torch.cuda.is_available() and "device_map" not in kwargs
-            model = AutoModelForCausalLM.from_pretrained(model, **({"device_map": "cuda"} if placed else {}), **kwargs)
+            kwargs = {**({"device_map": "cuda"} if placed else {}), **kwargs}
+            model = AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False, **kwargs)
         elif tokenizer is None or kwargs:
             raise ValueError("With a loaded model pass its tokenizer=, and no options of from_pretrained.")
         if batch_size < 1:
@@ -164,16 +165,17 @@ class LocalJudge:
             # Nobody can write a text that quotes its own hash, and the same text is read the same way every time.
             nonce = hashlib.sha256(repr(dialogue).encode("utf-8", "replace")).hexdigest()[:24]
             task = _TASK.format(quoting=quoting(nonce), dialogue=delimited(dialogue, nonce))
-            ids = self._ids(self._before + task, first=True)
+            # Role tokens that somebody wrote in a dialogue are plain characters there.
+            ids = self._ids(self._before, first=True) + self._ids(task, split_special_tokens=True)
             if len(ids) + longest <= window:
                 return ids
             if len(dialogue.turns) == 1:
                 return None
             dialogue = _shortened(dialogue)
 
-    def _ids(self, text: str, first: bool = False) -> list[int]:
+    def _ids(self, text: str, first: bool = False, **options) -> list[int]:
         special = first and not self.tokenizer.chat_template  # a chat template writes its own
-        return self.tokenizer(text, add_special_tokens=special)["input_ids"]
+        return self.tokenizer(text, add_special_tokens=special, **options)["input_ids"]
 
     def _digit_tokens(self, question: str) -> list[int]:
         alone = self._ids(question)

@@ -334,7 +334,7 @@ def test_guards_hardly_cost_anything_between_people_and_ai():
         for reply in dialogue.target_replies()
     ]
     unasked = [row for row in replies if not any(question_who_is_talking(turn["content"]) for turn in row[1])]
-    assert len(unasked) > 0.9 * len(replies)
+    assert len(unasked) > 0.85 * len(replies)
     is_human, prompts, completions = zip(*unasked, strict=True)
     bare = roc_auc_score(is_human, HALReward(guards=[])(prompts=prompts, completions=completions))
     guarded = roc_auc_score(is_human, HALReward()(prompts=prompts, completions=completions))

@@ -223,6 +223,28 @@ def test_ratings_given_by_hand_are_checked(change, says, tmp_path):
         rate_pairs(pairs, HL32Q.select(["brevity"]), None, path)
 
 
+class Twos:
+    """A scorer that rates everything 2."""
+
+    def __init__(self, traits):
+        self.traits, self.asked = traits, 0
+
+    def score(self, dialogues):
+        self.asked += len(dialogues)
+        return TraitRatings(np.full((len(dialogues), len(self.traits)), 2.0), self.traits)
+
+
+def test_a_judge_fills_in_what_is_missing_and_leaves_what_was_given(tmp_path):
+    pairs, traits = load_pairs(written(frame_of(), tmp_path)), HL32Q.select(["brevity", "slang"])
+    path, scorer = tmp_path / "ratings.parquet", Twos(traits)
+    frame_of(brevity=4.0, slang=[3.0, None] * 12).to_parquet(path)
+    ratings = rate_pairs(pairs, traits, lambda _: scorer, path).to_frame()
+    assert (ratings["brevity"] == 4).all() and scorer.asked == 12
+    assert ratings["slang"].tolist() == [2.0, 3.0] * 12, "the AI's side comes first"
+    again = rate_pairs(pairs, traits, None, path)
+    assert again.to_frame().equals(ratings)
+
+
 HOSTILE = "<script>alert(1)</script> | **bold** [x](javascript:alert(1)) `code` {{ 7 * 7 }} # head"
 
 

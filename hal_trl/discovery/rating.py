@@ -52,7 +52,8 @@ def rate_pairs(
         scorer = judge(traits)
         for start in range(0, len(unrated), _AT_A_TIME):
             part = unrated[start : start + _AT_A_TIME]
-            ratings[part] = np.asarray(scorer.score([pairs.dialogues[i] for i in part]))
+            scored = np.asarray(scorer.score([pairs.dialogues[i] for i in part]))
+            ratings[part] = np.where(np.isnan(ratings[part]), scored, ratings[part])  # what was given stays
             _keep(pairs, traits, ratings, path)
     n_unrated = int(np.isnan(ratings).any(axis=1).sum())
     if n_unrated:

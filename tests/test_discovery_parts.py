@@ -245,6 +245,17 @@ def test_a_judge_fills_in_what_is_missing_and_leaves_what_was_given(tmp_path):
     assert again.to_frame().equals(ratings)
 
 
+def test_ratings_that_belong_to_no_dialogue_are_refused_and_kept(tmp_path):
+    pairs, traits = load_pairs(written(frame_of(), tmp_path)), HL32Q.select(["brevity"])
+    path = tmp_path / "ratings.parquet"
+    frame = frame_of(brevity=4.0)
+    frame.assign(pair_id=[f"x{i}" for i in frame["pair_id"]]).to_parquet(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="belongs to a dialogue"):
+        rate_pairs(pairs, traits, Twos, path)
+    assert path.read_bytes() == before
+
+
 HOSTILE = "<script>alert(1)</script> | **bold** [x](javascript:alert(1)) `code` {{ 7 * 7 }} # head"
 
 

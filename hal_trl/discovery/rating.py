@@ -78,7 +78,14 @@ def _kept(pairs: Pairs, traits: TraitSet, path: Path) -> np.ndarray:
         lacking = [i for i in traits.ids if i not in current]
         logger.warning("%s lacks the traits %s, as they are worded now.", path, ", ".join(lacking))
     wanted = pd.MultiIndex.from_arrays([pairs.pair_id, pairs.is_human])
-    found = frame.set_index(["pair_id", "is_human"])[current].reindex(index=wanted, columns=list(traits.ids))
+    given = frame.set_index(["pair_id", "is_human"])[current]
+    if len(given) and not given.index.isin(wanted).any():
+        # Going on would rate everything anew and write over what was given.
+        raise ValueError(
+            f"No row of {path} belongs to a dialogue of the pairs: pair_id must be of the same type there (numbers or "
+            "text), is_human true or false. Mend the file, or take it away to rate anew."
+        )
+    found = given.reindex(index=wanted, columns=list(traits.ids))
     try:
         return np.array(TraitRatings(found.to_numpy(dtype=np.float64), traits))
     except (TypeError, ValueError) as error:

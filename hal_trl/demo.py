@@ -10,10 +10,11 @@ from .alignment import SMOLLM2, load_chat_model, load_openers, reward_history, t
 from .alignment.grpo import CHAT_INSTRUCTION, MAX_REPLY_TOKENS, chat
 from .evaluation import Comparison, compare, generate_replies
 from .evaluation.plots import plot_reward
-from .evaluation.run_folder import claim, read_json, write_json
+from .evaluation.run_folder import claim, read_json
 from .evaluation.table import figure_rows, print_comparison, trait_rows
 from .hub import render_adapter_card
 from .rewards import HALReward
+from .whole_file import write_json
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ from ..scorers.base import TraitScorer
 from ..scorers.evaluate import interval
 from ..scorers.games import load_traits
 from ..traits import TraitRatings, TraitSet
+from ..whole_file import draft_of, write_json
 from . import selection
 from .clusters import ENCODER, cluster_statements
 from .finder import find_statements, one_line
 from .pairs import Pairs, load_pairs, with_pair_id
 from .plots import plot_clusters, plot_scores, plot_weights
 from .questionnaire import RESERVED, merge_clusters, traits_from_representatives
-from .rating import rate_pairs, write_parquet
+from .rating import rate_pairs
 from .report import examples, render_questionnaire
 
 
@@ -126,7 +126,7 @@ def discover(
     found, log_odds = _learn(ratings[rated], pairs.is_human[rated], pairs.pair_id[rated], seed)
     found.figures.update(stages.figures())
     found.score.save_pretrained(folder)
-    _write_json(folder / "discovery.json", found.figures)
+    write_json(folder / "discovery.json", found.figures)
     plot_weights(found.figures["traits"], folder / "weights.png")
     plot_scores(log_odds, pairs.is_human[rated], folder / "scores.png")
     has_map = stages.plot(folder / "clusters.png")
@@ -186,7 +186,7 @@ class _Stages:
                 made = merge_clusters(clusters, self.model(path))
             else:
                 made = traits_from_representatives(clusters)
-            _write_json(path, made.to_list())
+            write_json(path, made.to_list())
         traits = load_traits(path)
         reserved = sorted(set(traits.ids) & set(RESERVED))
         if reserved:
@@ -197,7 +197,8 @@ class _Stages:
         path = self.folder / CLUSTERS
         if not path.is_file():
             statements = self.statements()["statement"].tolist()
-            write_parquet(path, cluster_statements(statements, self.encoder, self.seed))
+            with draft_of(path) as draft:
+                cluster_statements(statements, self.encoder, self.seed).to_parquet(draft)
         clusters = _read(path, ("statement", "cluster", "rank"))
         statements = self.statements()["statement"].tolist() if (self.folder / STATEMENTS).is_file() else None
         if statements is not None and statements != clusters["statement"].tolist():
@@ -207,7 +208,8 @@ class _Stages:
     def statements(self) -> pd.DataFrame:
         path = self.folder / STATEMENTS
         if not path.is_file():
-            write_parquet(path, find_statements(self.pairs, self.model(path), self.seed))
+            with draft_of(path) as draft:
+                find_statements(self.pairs, self.model(path), self.seed).to_parquet(draft)
         statements = with_pair_id(_read(path, ("statement",)))
         if not statements["statement"].map(lambda text: isinstance(text, str) and bool(text.strip())).all():
             raise ValueError(f"{path} has rows without a statement.")
@@ -250,9 +252,3 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     if missing:
         raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")
     return frame
-
-
-def _write_json(path: Path, content: object) -> None:
-    unfinished = path.with_name(path.name + ".unfinished")  # a file that is there must be whole
-    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(path)

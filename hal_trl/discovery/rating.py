@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..scorers.base import TraitScorer
 from ..traits import TraitRatings, TraitSet
+from ..whole_file import draft_of
 from .pairs import Pairs, with_pair_id
 
 
@@ -103,11 +104,5 @@ def _keep(pairs: Pairs, traits: TraitSet, ratings: np.ndarray, path: Path) -> No
     )
     frame = pd.concat([frame, pd.DataFrame(ratings, columns=list(traits.ids))], axis=1)
     frame.attrs["traits"] = traits.to_list()  # what was asked, to know when a statement has been reworded
-    write_parquet(path, frame)
-
-
-def write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """Written beside and moved in place: after an interruption the file is either whole or not there."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    frame.to_parquet(unfinished)
-    unfinished.replace(path)
+    with draft_of(path) as draft:
+        frame.to_parquet(draft)

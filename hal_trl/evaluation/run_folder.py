@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..whole_file import write_json
+
 
 _MARK = "run.json"
 
@@ -40,12 +42,5 @@ def claim(folder: Path, run: Any, resume: bool, unmarked: Collection[str] = ()) 
 
 
 def read_json(path: Path) -> Any:
-    """What [`write_json`] wrote."""
+    """What [`~hal_trl.whole_file.write_json`] wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def write_json(path: Path, content: object) -> None:
-    """Written beside and moved in place: after an interruption the file is either whole or not there."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(path)

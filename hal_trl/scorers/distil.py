@@ -11,6 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..traits import TraitRatings
+from ..whole_file import draft_of
 from .evaluate import Prediction, Split, figures, run_protocol, speed, verdicts_of
 from .fitting import Learned, calibrate, first_reading, learn, read
 from .games import load_contrast, load_games, load_traits, load_visits
@@ -149,9 +150,8 @@ def _kept(path: Path, make) -> list[dict[str, object]]:
     if not path.is_file():
         content = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft.json")  # an interrupted write must not look like a finished one
-        draft.write_text(json.dumps(content), encoding="utf-8")
-        draft.replace(path)
+        with draft_of(path) as draft:
+            draft.write_text(json.dumps(content), encoding="utf-8")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -159,9 +159,8 @@ def _kept_arrays(path: Path, make) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Pairs of arrays by name, kept in a file, made and written if it is not there."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft.npz")
-        np.savez(draft, **{f"{name}/{i}": pair[i] for name, pair in make().items() for i in (0, 1)})
-        draft.replace(path)
+        with draft_of(path) as draft:
+            np.savez(draft, **{f"{name}/{i}": pair[i] for name, pair in make().items() for i in (0, 1)})
     with np.load(path, allow_pickle=False) as arrays:
         names = dict.fromkeys(key.rpartition("/")[0] for key in arrays)
         return {name: (arrays[f"{name}/0"], arrays[f"{name}/1"]) for name in names}

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from ..conformal import AI, PERSON, UNSURE, ConformalVerdict
 from ..likeness import sigmoid
 from ..traits import HL16Q, HL32Q, TraitSet
+from ..whole_file import draft_of
 from .base import TraitScorer
 from .rows import N_FOLDS, Rows, folds_of
 
@@ -74,9 +75,8 @@ class Prediction:
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft.npz")  # an interrupted write must not look like a finished one
-        np.savez(draft, ratings=self.ratings, log_odds=self.log_odds, verdicts=self.verdicts.astype("<U8"))
-        draft.replace(path)
+        with draft_of(path) as draft:
+            np.savez(draft, ratings=self.ratings, log_odds=self.log_odds, verdicts=self.verdicts.astype("<U8"))
 
     @classmethod
     def load(cls, path: Path) -> Prediction:

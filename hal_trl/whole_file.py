@@ -1,0 +1,22 @@
+"""Files that are there in whole or not at all: what an interrupted run leaves must not look finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """A path beside `path`, with its suffix, to write to; moved into its place at the end, unless something failed."""
+    draft = path.with_stem(f"{path.stem}.unfinished")
+    yield draft
+    draft.replace(path)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Readable JSON in UTF-8, in whole or not at all."""
+    with draft_of(path) as draft:
+        draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
+import random
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +22,14 @@ from .answer_cache import ABSENT, AnswerCache, key_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletion
 
 
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 8
 _LONGEST_WAIT = 60.0
+_PATIENCE = 600.0  # seconds that a rate limit may last without one answer
+_LOST = 3  # questions in a row that end without a response: then the server is gone
 _LISTED = 10
 _LOCK = threading.Lock()
 
@@ -123,6 +126,7 @@ class ChatEndpoint:
     reasoning_effort: str | None = None
     extra_body: dict[str, Any] | None = None
     usage: Usage = field(default_factory=Usage, init=False)
+    with_schema: bool = field(default=True, init=False, repr=False)  # until the server says that it cannot
 
     def __post_init__(self):
         try:
@@ -205,7 +209,7 @@ class ChatEndpoint:
         return {"model": self.model, "base_url": self.base_url, **asdict(self.usage)}
 
 
-class _BudgetSpentError(Exception):
+class _StoppedError(Exception):
     pass
 
 
@@ -214,15 +218,17 @@ class _Run:
 
     def __init__(self, endpoint: ChatEndpoint, client: AsyncOpenAI, cache: AnswerCache, bar: tqdm):
         self.endpoint, self.client, self.cache, self.bar = endpoint, client, cache, bar
-        self.with_schema, self.wait_until, self.reached = True, 0.0, False
+        self.wait_until, self.reached, self.answered = 0.0, False, False
+        self.heard, self.lost, self.stopped = asyncio.get_running_loop().time(), 0, ""
         self.found: dict[int, Any] = {}
         self.failures: list[str] = []
 
     async def all(self, requests: Iterable[ChatRequest]) -> list[Any]:
         waiting = enumerate(requests)
-        for i, request in waiting:
-            if not await self.one(i, request):
-                break  # the first that was really asked went alone: a wrong key or address is said once
+        if not self.endpoint.usage.answered:
+            for i, request in waiting:
+                if not await self.one(i, request):
+                    break  # the first that is really asked goes alone: a wrong key or address is said once
 
         async def work() -> None:
             for i, request in waiting:
@@ -272,12 +278,18 @@ class _Run:
                         messages = [*messages, {"role": "assistant", "content": text}]
                         mend = f"Your answer could not be used: {error}. Give the whole answer again, mended."
                         messages.append({"role": "user", "content": mend})
-        except _BudgetSpentError:
+        except _StoppedError:
             self.failures.append(f"{i}: not asked")
         except (openai.APIConnectionError, openai.APIStatusError) as error:
             if self.fatal(error):
-                raise self.explained(error) from error
-            self.failures.append(f"{i}: {error}")
+                if not (self.answered and _out_of_quota(error)):  # a budget of the provider's, like our own
+                    raise self.explained(error) from error
+                self.stopped = str(self.explained(error))
+            elif isinstance(error, _passing()):
+                self.lost += 1
+                if self.lost >= _LOST:
+                    self.stopped = f"the server is gone: {error}"
+            self.failures.append(f"{i}: {_said(error)}")
         return None
 
     def fatal(self, error: Exception) -> bool:
@@ -285,7 +297,8 @@ class _Run:
         import openai
 
         refused = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
-        return isinstance(error, refused) or (isinstance(error, openai.APIConnectionError) and not self.reached)
+        unreached = isinstance(error, openai.APIConnectionError) and not self.reached
+        return isinstance(error, refused) or unreached or _out_of_quota(error)
 
     def explained(self, error: Exception) -> Exception:
         import openai
@@ -295,65 +308,77 @@ class _Run:
             return ConnectionError(f"No server answers at {where}. Is it running, and is base_url right? ({error})")
         if isinstance(error, openai.NotFoundError):
             return ValueError(f"{where} does not know the model {model!r}, or base_url lacks its /v1 ({error}).")
+        if _out_of_quota(error):
+            return PermissionError(f"{where} says that the quota of this key is used up.")
         return PermissionError(f"{where} refuses the key. Pass api_key= or set OPENAI_API_KEY.")
 
     async def text(self, messages: list[dict[str, str]], schema: dict[str, Any] | None) -> str:
         """The text of one answer, empty where the model refused or said nothing."""
         import openai
 
+        schema = schema if self.endpoint.with_schema else None
         try:
-            completion = await self.with_retries(messages, schema if self.with_schema else None)
-        except openai.BadRequestError as error:
-            if schema is None or not self.with_schema or not _is_about_schema(error):
+            return await self.with_retries(messages, schema)
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            if schema is None:
                 raise
-            self.with_schema = False  # a server that cannot hold a model to a schema
-            completion = await self.with_retries(messages, None)
-        return (completion.choices[0].message.content or "") if completion.choices else ""
+        text = await self.with_retries(messages, None)
+        self.endpoint.with_schema = False  # it was the schema: servers say so in words of their own, or in none
+        return text
 
-    async def with_retries(self, messages: list[dict[str, str]], schema: dict[str, Any] | None) -> ChatCompletion:
+    async def with_retries(self, messages: list[dict[str, str]], schema: dict[str, Any] | None) -> str:
         import openai
         import tenacity
 
         jitter = tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT)
+        clock, failed = asyncio.get_running_loop().time, 0
 
         def wait(state: tenacity.RetryCallState) -> float:
             asked = _retry_after(state.outcome.exception())
             if asked is None:
                 return jitter(state)
-            self.wait_until = max(self.wait_until, asyncio.get_running_loop().time() + asked)
-            return asked
+            self.wait_until = max(self.wait_until, clock() + asked)
+            return asked * random.uniform(1.0, 1.5)  # not all at once
 
-        passing = (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError)
-        return await tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(passing),
+        def stop(state: tenacity.RetryCallState) -> bool:
+            nonlocal failed
+            if isinstance(state.outcome.exception(), openai.RateLimitError):
+                return clock() - self.heard > _PATIENCE  # its turn comes as long as others' do
+            failed += 1
             # A server that never answered is not there; one that did will come back.
-            stop=lambda state: state.attempt_number >= (_ATTEMPTS if self.reached else 3),
+            return failed >= (_ATTEMPTS if self.reached else 3)
+
+        return await tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda e: isinstance(e, _passing()) and not _out_of_quota(e)),
+            stop=stop,
             wait=wait,
             reraise=True,
         )(self.request, messages, schema)
 
-    async def request(self, messages: list[dict[str, str]], schema: dict[str, Any] | None) -> ChatCompletion:
+    async def request(self, messages: list[dict[str, str]], schema: dict[str, Any] | None) -> str:
         import openai
 
         pause = self.wait_until - asyncio.get_running_loop().time()
         if pause > 0:
             await asyncio.sleep(pause)
-        if self.endpoint.spent():
-            raise _BudgetSpentError
+        if self.stopped or self.endpoint.spent():
+            raise _StoppedError
         self.endpoint.count(requests=1)
-        options: dict[str, Any] = {
+        body: dict[str, Any] = {
+            "model": self.endpoint.model,
+            "messages": messages,
             "temperature": self.endpoint.temperature,
             "reasoning_effort": self.endpoint.reasoning_effort,
-            "extra_body": self.endpoint.extra_body,
         }
         if schema is not None:
             json_schema = {"name": "answer", "strict": True, "schema": schema}
-            options["response_format"] = {"type": "json_schema", "json_schema": json_schema}
-        options = {name: value for name, value in options.items() if value is not None}
+            body["response_format"] = {"type": "json_schema", "json_schema": json_schema}
+        body = {name: value for name, value in body.items() if value is not None} | (self.endpoint.extra_body or {})
+        # Half of a surrogate pair, as cutting a text may leave it, has no UTF-8.
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
-            completion = await self.client.chat.completions.create(
-                model=self.endpoint.model, messages=messages, **options
-            )
+            # Not `chat.completions.create`: it spends a third of the client's time on walking through the schema.
+            completion = await self.client.post("/chat/completions", content=content, cast_to=object)
         except openai.APIStatusError:
             self.reached = True
             raise
@@ -361,29 +386,64 @@ class _Run:
             self.reached = True
             raise _unreadable(error) from error
         self.reached = True
-        if isinstance(completion, str):
-            raise _unreadable(completion)
-        if completion.usage is not None:
-            used = completion.usage
-            self.endpoint.count(prompt_tokens=used.prompt_tokens, completion_tokens=used.completion_tokens)
-        return completion
+        text = _text(completion)
+        self.answered = True
+        self.heard, self.lost = asyncio.get_running_loop().time(), 0
+        used = completion.get("usage") or {}
+        self.endpoint.count(**{name: used.get(name) or 0 for name in ("prompt_tokens", "completion_tokens")})
+        return text
 
     def report(self) -> None:
         if not self.failures:
             return
-        spent = self.endpoint.spent()
+        spent, why = self.endpoint.spent(), ""
+        if spent:
+            why = f" ({spent} is spent; raise it and run again, what was answered is kept)"
+        elif self.stopped:
+            why = f" ({self.stopped}; run again later, what was answered is kept)"
         logger.warning(
             "%d of %d questions have no usable answer%s: %s%s",
             len(self.failures),
             len(self.found),
-            f" ({spent} is spent; raise it and run again, what was answered is kept)" if spent else "",
+            why,
             "; ".join(sorted(self.failures, key=lambda line: int(line.partition(":")[0]))[:_LISTED]),
             "; ..." if len(self.failures) > _LISTED else "",
         )
 
 
+def _passing() -> tuple[type[Exception], ...]:
+    """What may be over the next time."""
+    import openai
+
+    return (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError)
+
+
+def _said(error: Exception) -> str:
+    """An error with what the server says about it, which the client leaves out where it is no `error` object."""
+    response = getattr(error, "response", None)
+    detail = response.text.strip() if response is not None else ""
+    return str(error) if not detail or detail in str(error) else f"{error}: {detail:.300}"
+
+
+def _out_of_quota(error: BaseException) -> bool:
+    """OpenAI's 429 that no waiting helps."""
+    return getattr(error, "code", None) == "insufficient_quota"
+
+
+def _text(completion: Any) -> str:
+    """What the model said in a response; empty where it refused or said nothing."""
+    try:
+        choices = completion["choices"]
+        content = choices[0]["message"]["content"] if choices else ""
+    except (TypeError, KeyError, IndexError) as error:
+        raise _unreadable(completion) from error
+    if choices is None or not isinstance(content, str | None):
+        raise _unreadable(completion)
+    return content or ""
+
+
 def _unreadable(what: object) -> Exception:
-    """A response that is no JSON is as good as a lost connection: it may be whole the next time."""
+    """A response that is no completion is as good as a lost connection: it may be whole the next time."""
     import openai
 
     return openai.APIConnectionError(message=f"unreadable response: {what!r:.80}", request=None)
@@ -396,9 +456,4 @@ def _retry_after(error: BaseException | None) -> float | None:
         seconds = float(response.headers["retry-after"])
     except (AttributeError, KeyError, ValueError):
         return None
-    return min(max(seconds, 0.0), 10 * _LONGEST_WAIT)
-
-
-def _is_about_schema(error: Exception) -> bool:
-    said = str(error).lower()
-    return any(word in said for word in ("response_format", "json_schema", "schema", "extra_forbidden", "unexpected"))
+    return min(seconds, 10 * _LONGEST_WAIT) if seconds >= 0 else None

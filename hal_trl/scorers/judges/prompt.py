@@ -105,7 +105,7 @@ def find_json(text: str) -> Any:
 def _likert(value: Any, trait_id: str) -> float:
     try:
         rating = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         rating = float("nan")
     if not LIKERT_MIN <= rating <= LIKERT_MAX:
         raise ValueError(f"{trait_id} is {value!r:.40}, not a number from {LIKERT_MIN:g} to {LIKERT_MAX:g}")

@@ -1,0 +1,169 @@
+"""What a server may send that is no answer, and when to stop asking it."""
+
+import json
+import logging
+import pickle
+import sqlite3
+import time
+
+import pytest
+
+from hal_trl.scorers.judges import endpoint as module
+from hal_trl.scorers.judges.answer_cache import ABSENT, AnswerCache
+from hal_trl.scorers.judges.endpoint import ChatEndpoint, ChatRequest
+
+from .chat_server import Reply, chat_server
+
+
+def question(i: int, text: str = "") -> ChatRequest:
+    return ChatRequest(
+        key=i,
+        messages=lambda: [{"role": "user", "content": f"{i} {text}"}],
+        parse=json.loads,
+        schema={"type": "array"},
+    )
+
+
+def number(body: dict) -> int:
+    return int(body["messages"][0]["content"].split()[0])
+
+
+def endpoint(server, tmp_path, **options) -> ChatEndpoint:
+    return ChatEndpoint("scripted", server.url, cache_dir=tmp_path, timeout=5.0, **options)
+
+
+def answer(body: dict) -> Reply:
+    return Reply(json.dumps([number(body)]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"null", b"[1]", b'{"choices": [{}]}', b'{"choices": [{"message": null}]}', b'{"error": {"message": "up"}}'],
+)
+def test_a_response_that_is_no_completion_is_asked_for_again(body, tmp_path):
+    def script(asked, n):
+        return Reply(body=body) if n == 1 else answer(asked)
+
+    with chat_server(script) as server:
+        assert endpoint(server, tmp_path, max_concurrency=1).answers(map(question, range(3))) == [[0], [1], [2]]
+        assert len(server.requests) == 4
+
+
+def test_usage_without_numbers_counts_as_none(tmp_path):
+    reply = b'{"choices": [{"message": {"content": "[0]"}}], "usage": {"prompt_tokens": null}}'
+    with chat_server(lambda body, n: Reply(body=reply)) as server:
+        some = endpoint(server, tmp_path)
+        assert some.answers([question(0)]) == [[0]] and some.usage.tokens == 0
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_is_told_a_schema_once(status, tmp_path):
+    def script(body, n):
+        if "response_format" in body:
+            return Reply(status=status, body=b'{"detail": "no such field"}')  # as FastAPI says it
+        return answer(body)
+
+    with chat_server(script) as server:
+        some = endpoint(server, tmp_path)
+        assert some.answers(map(question, range(4))) == [[i] for i in range(4)]
+        some.answers(map(question, range(8)))
+        assert len(server.requests) == 9
+
+
+def test_what_the_server_says_is_passed_on(tmp_path, caplog):
+    fault = Reply(status=422, body=b'{"detail": "no such field: depth"}')
+    with chat_server(lambda body, n: fault if number(body) else answer(body)) as server:
+        some = endpoint(server, tmp_path)
+        assert some.answers(map(question, range(2))) == [[0], None] and some.with_schema
+    assert "no such field: depth" in caplog.text
+
+
+def test_half_a_surrogate_pair_is_no_reason_to_fail(tmp_path):
+    with chat_server(lambda body, n: answer(body)) as server:
+        assert endpoint(server, tmp_path).answers([question(0, "cut \ud83d")]) == [[0]]
+
+
+def test_a_server_that_has_answered_before_is_asked_at_once(tmp_path):
+    """A training step waits for its judge once, not twice."""
+    with chat_server(lambda body, n: Reply(answer(body).text, delay=0.3)) as server:
+        some = endpoint(server, tmp_path)
+        some.answers([question(0)])
+        some.answers(map(question, range(1, 9)))
+        assert server.most_at_once == 8
+
+
+def test_a_rate_limit_costs_time_and_no_answers(tmp_path):
+    """64 at a time against a server that takes 20 a second: most are refused many times over."""
+    window = {"start": 0.0, "left": 0}
+
+    def script(body, n):
+        if time.monotonic() - window["start"] >= 0.25:
+            window.update(start=time.monotonic(), left=5)
+        window["left"] -= 1
+        return answer(body) if window["left"] >= 0 else Reply(status=429, headers={"retry-after": "0.25"})
+
+    with chat_server(script) as server:
+        assert endpoint(server, tmp_path).answers(map(question, range(90))) == [[i] for i in range(90)]
+
+
+@pytest.mark.parametrize("fault", [Reply(reset=True), Reply(status=500)], ids=["dies", "breaks"])
+def test_a_server_that_goes_for_good_is_left_alone(fault, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(module, "_ATTEMPTS", 2)
+    with chat_server(lambda body, n: answer(body) if n < 10 else fault) as server:
+        found = endpoint(server, tmp_path, max_concurrency=4).answers(map(question, range(1000)))
+        assert len(found) == 1000 and sum(one is not None for one in found) == 10
+        assert len(server.requests) < 40
+    assert "990 of 1000 questions have no usable answer (the server is gone" in caplog.text
+
+
+def test_one_question_that_breaks_the_server_does_not_end_a_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_ATTEMPTS", 2)
+    with chat_server(lambda body, n: Reply(status=500) if number(body) % 3 == 1 else answer(body)) as server:
+        found = endpoint(server, tmp_path, max_concurrency=1).answers(map(question, range(9)))
+    assert [one is None for one in found] == [False, True, False] * 3
+
+
+def test_a_used_up_quota_ends_a_run_with_what_there_is(tmp_path, caplog):
+    over = Reply(status=429, body=b'{"error": {"message": "quota", "code": "insufficient_quota"}}')
+    with chat_server(lambda body, n: answer(body) if n < 5 else over) as server:
+        found = endpoint(server, tmp_path, max_concurrency=2).answers(map(question, range(50)))
+        assert [one is None for one in found] == [False] * 5 + [True] * 45 and len(server.requests) <= 7
+        assert "quota of this key is used up" in caplog.text
+        with pytest.raises(PermissionError, match="quota"):
+            endpoint(server, tmp_path).answers([question(99)])
+
+
+class Opened:
+    """Unpickling it would be seen."""
+
+    def __reduce__(self):
+        return logging.error, ("unpickled",)
+
+
+def test_nothing_in_a_shared_cache_is_unpickled(tmp_path, caplog):
+    cache = AnswerCache(tmp_path)
+    cache.put("key", [1])
+    cache.close()
+    database = sqlite3.connect(tmp_path / "cache.db")
+    database.execute("UPDATE Cache SET mode = 4, value = ?", (pickle.dumps(Opened()),))
+    database.commit()
+    database.close()
+    cache = AnswerCache(tmp_path)
+    assert cache.get("key") is ABSENT and "unpickled" not in caplog.text
+    cache.put("key", [2])
+    assert cache.get("key") == [2]  # a damaged answer is replaced by a new one
+
+
+def test_a_disk_that_was_full_for_a_while_keeps_the_answers_that_come_later(tmp_path, caplog):
+    cache = AnswerCache(tmp_path)
+    cache.put("before", [0])
+    database = sqlite3.connect(tmp_path / "cache.db")
+    database.execute("CREATE TRIGGER full BEFORE INSERT ON Cache BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
+    database.commit()
+    for key in ("a", "b"):
+        cache.put(key, [1])
+    database.execute("DROP TRIGGER full")
+    database.commit()
+    cache.put("after", [2])
+    assert (cache.get("before"), cache.get("a"), cache.get("after")) == ([0], ABSENT, [2])
+    assert caplog.text.count("disk is full") == 1

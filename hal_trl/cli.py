@@ -15,7 +15,7 @@ def _readable_errors() -> Iterator[None]:
     """Mistakes a user can mend end in one line that says how; everything else keeps its traceback."""
     try:
         yield
-    except (ConnectionError, FileExistsError, FileNotFoundError, ImportError, PermissionError, ValueError) as error:
+    except (ImportError, MemoryError, OSError, ValueError) as error:
         typer.secho(f"Error: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
 
@@ -43,6 +43,42 @@ def demo(
 
     with _readable_errors():
         run_demo(DemoRun(model, steps, seed), output, resume)
+
+
+_AS_TRL = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def _train(method, arguments: list[str]) -> None:
+    from .alignment.train import launch_or_train
+
+    with _readable_errors():
+        folder = launch_or_train(method, arguments)
+        if folder is not None:
+            print(f"Wrote {folder}. To the Hub: hal-trl push {folder} REPO_ID")
+
+
+@app.command(context_settings=_AS_TRL)
+def grpo(context: typer.Context) -> None:
+    """Train with TRL's GRPOTrainer: --config recipe.yaml (a file or a shipped name) and every option of `trl grpo`."""
+    _train("grpo", context.args)
+
+
+@app.command(context_settings=_AS_TRL)
+def rloo(context: typer.Context) -> None:
+    """Train with TRL's RLOOTrainer, as grpo."""
+    _train("rloo", context.args)
+
+
+@app.command(context_settings=_AS_TRL)
+def dpo(context: typer.Context) -> None:
+    """Train with TRL's DPOTrainer on preference pairs (hal-trl pairs), as grpo."""
+    _train("dpo", context.args)
+
+
+@app.command(context_settings=_AS_TRL)
+def ppo(context: typer.Context) -> None:
+    """Train with TRL's PPOTrainer, as grpo; needs pip install "hal-trl[ppo]", which keeps TRL on 1.12."""
+    _train("ppo", context.args)
 
 
 @app.command()

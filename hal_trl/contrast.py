@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .alignment import load_chat_model
+from .alignment import generate_replies, load_chat_model
 from .alignment.grpo import MAX_REPLY_TOKENS, chat
-from .evaluation import generate_replies
 from .scorers.games import Games
 
 

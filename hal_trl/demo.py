@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from .alignment import SMOLLM2, load_chat_model, load_openers, reward_history, train_grpo
+from .alignment import SMOLLM2, generate_replies, load_chat_model, load_openers, reward_history, train_grpo
 from .alignment.grpo import CHAT_INSTRUCTION, MAX_REPLY_TOKENS, chat
-from .evaluation import Comparison, compare, generate_replies
+from .evaluation import Comparison, compare
 from .evaluation.plots import plot_reward
 from .evaluation.run_folder import claim, read_json
 from .evaluation.table import figure_rows, print_comparison, trait_rows

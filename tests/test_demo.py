@@ -11,10 +11,9 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
-from hal_trl.alignment import SMOLLM2, load_chat_model, load_openers
+from hal_trl.alignment import SMOLLM2, generate_replies, load_chat_model, load_openers
 from hal_trl.cli import app
 from hal_trl.demo import DemoRun, run_demo
-from hal_trl.evaluation import generate_replies
 
 
 def hal_trl(*arguments: str):

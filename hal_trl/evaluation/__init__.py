@@ -1,7 +1,6 @@
 """Measuring what alignment changed."""
 
 from .comparison import Comparison, compare
-from .replies import generate_replies
 
 
-__all__ = ["Comparison", "compare", "generate_replies"]
+__all__ = ["Comparison", "compare"]

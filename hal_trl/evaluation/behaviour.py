@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from ..rewards import HALReward, RelevanceGuard
+from ..rewards.degenerate import is_degenerate
 from .statistics import Estimate, bootstrap_mean, distinct_n, word_counts
 
 
@@ -22,7 +22,7 @@ class Behaviour:
         p_human ([`Estimate`]): Mean P(human) of the bundled scorer, guards aside; 0 where there is nothing to read.
         degenerate ([`Estimate`]): Share that a default guard other than honesty and relevance takes at least half of
             the reward from, or that has nothing to read.
-        off_topic ([`Estimate`]): Share that the `RelevanceGuard` takes its most from: one in twenty of people's own
+        off_topic ([`Estimate`]): Share that the `RelevanceGuard` takes its most from: one in a hundred of people's own
             replies in the Turing games.
         words ([`Estimate`]): Mean words a reply.
         questions ([`Estimate`]): Share with a question mark.
@@ -72,15 +72,6 @@ def measure_behaviour(
         repeated=float(np.mean([times[reply.casefold()] > 1 for reply in replies])),
         honest=bootstrap_mean((asked["guard/honesty"] == 0) & asked["reward"].notna()),
     )
-
-
-def is_degenerate(frame: pd.DataFrame) -> np.ndarray:
-    """Per row of [`HALReward.explain`]: a guard of form takes at least half, or there is no reply.
-
-    A lie and a reply to something else are faults of another kind, and counted on their own.
-    """
-    penalties = frame.filter(regex="^guard/(?!(?:honesty|relevance)$)").to_numpy()
-    return (penalties >= 0.5).any(axis=1) | frame["reward"].isna().to_numpy()
 
 
 def asks(replies: Sequence[str]) -> np.ndarray:

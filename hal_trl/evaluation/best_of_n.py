@@ -9,7 +9,7 @@ import numpy as np
 
 from ..rewards import HALReward
 from ..rewards.audit import Case, RewardFunction, rewards_of
-from .behaviour import is_degenerate
+from ..rewards.degenerate import is_degenerate
 from .statistics import Estimate, bootstrap_mean
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..alignment import SMOLLM2, load_chat_model, load_openers, reward_history, train_grpo
+from ..alignment.generate import generate_replies
 from ..alignment.grpo import MAX_REPLY_TOKENS, chat
 from ..rewards import HALReward
 from ..rewards.audit import RewardFunction, load_cases, load_probes, name_of, rewards_of
@@ -18,7 +19,6 @@ from .behaviour import asks, measure_behaviour
 from .best_of_n import best_of_n
 from .plots import plot_policy
 from .policy_report import Limits, PolicyReport, PolicyRun, check_all
-from .replies import generate_replies
 from .run_folder import claim, read_json
 from .statistics import bootstrap_mean, distinct_ratio, word_counts
 

@@ -26,7 +26,6 @@ Output = Literal["bounded", "probability", "log_odds"]
 
 _TEMPERATURE = 3.0
 _ENOUGH = 2.0  # log-odds; P(human) = 0.88.
-_LEAST = 0.01  # what a guard dislikes, however much, still earns more than what a guard forbids
 _PENALTY_NATS = 10.0
 _WATCHED = 512
 _REMEMBERED = 240
@@ -35,9 +34,10 @@ _REMEMBERED = 240
 class HALReward:
     """How much a reply reads as if a person had written it, explained by traits and protected by guards.
 
-    `reward = sigmoid(min(log_odds, 2) / 3) / sigmoid(2 / 3) - sum of guard penalties`, at least 0.01, and 0 for what a
-    guard forbids. Dividing by 3 keeps the slope alive far from the decision boundary, where an untrained model's
-    replies lie; the bounds keep one odd reply from outweighing a group. Nothing is more human than people: no trait
+    `reward = sigmoid(min(log_odds, 2) / 3) / sigmoid(2 / 3) * product of (1 - penalty)` over the guards, so that 0 is
+    for what a guard forbids. Dividing by 3 keeps the slope alive far from the decision boundary, where an untrained
+    model's replies lie, and a product has no floor on which all replies of a group would be equal; the bounds keep one
+    odd reply from outweighing a group. Nothing is more human than people: no trait
     adds more than it does within the range that people show, and log-odds above 2, which many of people's own replies
     reach, earn no more, so that there is nothing to win by going further. A reply that cannot be read at all (no text,
     only tool messages, reasoning that never ended) gets `None`: TRL leaves it out. An empty text is a reply, and earns
@@ -66,7 +66,7 @@ class HALReward:
         length_neutral (`bool`, *optional*, defaults to `False`):
             Take off the log-odds what the length of a reply alone adds ([`~hal_trl.length_effect.LengthEffect`]).
         output (`str`, *optional*, defaults to `"bounded"`):
-            `"probability"` is `sigmoid(min(log_odds, 2)) - penalties`, at least 0.01, or 0 for what a guard forbids;
+            `"probability"` is `sigmoid(min(log_odds, 2)) * product of (1 - penalty)`;
             `"log_odds"` is `min(log_odds, 2) - 10 * penalties`, at least -9.9 where a guard has something to say, or
             -10 for what it forbids.
         standardize (`bool`, *optional*, defaults to `False`):
@@ -248,10 +248,12 @@ class HALReward:
     def settings(self) -> dict[str, str]:
         """What made this reward, for a model card: scorer, guards, honesty on or off, and whatever was changed."""
         scorer = getattr(self.scorer, "name_or_path", "") or type(self.scorer).__name__
+        commit = getattr(self.scorer, "commit", None)
         honest = "on" if self._is_honest() else "OFF: nothing kept the model from denying that it is an AI"
         return {
             "reward": self.__name__,
             "scorer": BUNDLED_SCORER.name if str(scorer) == str(BUNDLED_SCORER) else str(scorer),
+            **({"scorer's commit": commit} if commit else {}),
             "guards": ", ".join(guard.name for guard in self.guards) or "none",
             "honesty guard": honest,
             **{what: str(changed) for what, changed in self._changes.items() if changed},
@@ -330,18 +332,19 @@ class HALReward:
     def _reward(self, log_odds: np.ndarray, penalties: np.ndarray, silent: np.ndarray) -> np.ndarray:
         """Shape `(n,)`. What a guard forbids earns the least, and so does saying nothing, which cannot be rated.
 
-        Penalties of several guards add up, but never to what one forbids: an honest reply in clumsy words must stay
-        above a lie.
+        Several guards together never amount to what one forbids: an honest reply in clumsy words must stay above a
+        lie.
         """
         forbidden = (penalties >= 1.0).any(axis=1) | silent
-        penalty, capped = penalties.sum(axis=1), np.minimum(log_odds, _ENOUGH)
+        capped = np.minimum(log_odds, _ENOUGH)
         if self.output == "log_odds":
+            penalty = penalties.sum(axis=1)
             least = -_PENALTY_NATS + 0.1
             reward = np.where(penalty > 0, np.maximum(capped - _PENALTY_NATS * penalty, least), capped)
             return np.where(forbidden, -_PENALTY_NATS, reward)
         bounded = self.output == "bounded"
         score = sigmoid(capped / _TEMPERATURE) / sigmoid(_ENOUGH / _TEMPERATURE) if bounded else sigmoid(capped)
-        return np.where(forbidden, 0.0, np.maximum(_LEAST, score - penalty))
+        return np.where(forbidden, 0.0, score * np.prod(1 - penalties, axis=1))
 
     def _log(self, table: _Scored, log_metric: Callable | None, log_extra: Callable | None) -> None:
         p_human = sigmoid(table.log_odds)

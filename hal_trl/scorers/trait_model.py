@@ -129,6 +129,7 @@ class HALTraitModel(PreTrainedModel):
             self.register_buffer("state_scale", torch.ones(n_states))
         self.likeness: HumanLikenessScore | None = None
         self.evaluation: dict[str, object] | None = None
+        self.commit: str | None = None  # of the Hub repository it was loaded from
         self.post_init()
         self.eval()
 
@@ -343,11 +344,12 @@ class HALTraitModel(PreTrainedModel):
         """
         source = pretrained_model_name_or_path
         hub = {name: kwargs.pop(name) for name in _HUB_ARGUMENTS if name in kwargs}
-        folder = Path(source)
+        folder, commit = Path(source), None
         if not folder.is_dir():
             if isinstance(source, Path) or folder.is_absolute():
                 raise FileNotFoundError(f"No trait scorer at {folder}: the folder does not exist.")
             folder = download(source, **hub)
+            commit = folder.name
         folder /= kwargs.pop("subfolder", None) or ""
         with_info = kwargs.pop("output_loading_info", False)
         kwargs.setdefault("dtype", torch.float32)  # stored as half, computed as float
@@ -365,6 +367,7 @@ class HALTraitModel(PreTrainedModel):
         if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
             raise ValueError(_damaged(source, "some weights are not finite"))
         model.name_or_path = model.config.name_or_path = str(source)  # not a folder of the cache
+        model.commit = commit
         if model.encoder is not None:
             model.tokenizer = AutoTokenizer.from_pretrained(folder)
         if (folder / LIKENESS_FILE).is_file():

@@ -102,10 +102,9 @@ class WornGuard:
             share = (used[word] - here[prompt, word] + self._imagined * usual) / n
             return max(0.0, share - usual - self._deviations * (usual * (1 - usual) / n) ** 0.5 - self._margin)
 
-        penalties = np.zeros(len(dialogues))
+        penalties, free = np.zeros(len(dialogues)), {prompt: set(words_of(" ".join(prompt))) for prompt in times}
         for row, (prompt, words) in enumerate(zip(prompts, said, strict=True)):
-            asked = set(words_of(" ".join(prompt)))
-            mean = sum(worn(prompt, word) for word in words - asked) / max(len(words), 1)
+            mean = sum(worn(prompt, word) for word in words - free[prompt]) / max(len(words), 1)
             penalties[row] = self.most * ramp(mean, *self._ramp)
         return penalties
 
@@ -114,24 +113,26 @@ class ReciprocityGuard:
     """Rises from 0 to `most` for replies that ask nothing, as a batch asks less often than people do.
 
     Asking costs a reply brevity, so that a policy stops asking. One reply need not ask; of many, some do. With
-    `share` the batch's share of replies that ask, 8 imagined replies of people counted along, the penalty is
-    `most * min(1, 2 * max(0, people - 0.05 - share) / people)`.
+    `share` the batch's share of replies that ask, 8 imagined replies of people counted along, and `chance` the
+    standard deviation of such a share, `sqrt(people * (1 - people) / n)`, the penalty is
+    `most * min(1, 2 * max(0, people - chance - share) / people)`.
 
     Args:
         habits ([`Habits`], *optional*, defaults to the bundled ones): How often people ask.
-        most (`float`, *optional*, defaults to 0.2): Largest penalty, 0-1.
+        most (`float`, *optional*, defaults to 0.4): Largest penalty, 0-1.
     """
 
     name = "reciprocity"
     across_batch = True
-    _imagined, _margin, _steepness = 8, 0.05, 2.0
+    _imagined, _steepness = 8, 2.0
 
-    def __init__(self, habits: Habits | None = None, most: float = 0.2):
+    def __init__(self, habits: Habits | None = None, most: float = 0.4):
         self.habits, self.most = habits or _bundled(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
         people = self.habits.questions
         asking = np.array([asks(reply_of(dialogue)) for dialogue in dialogues], dtype=bool)
         share = (asking.sum() + self._imagined * people) / (len(asking) + self._imagined)
-        missing = max(0.0, people - self._margin - share) / people
+        chance = (people * (1 - people) / max(len(asking), 1)) ** 0.5
+        missing = max(0.0, people - chance - share) / people
         return np.where(asking, 0.0, self.most * min(1.0, self._steepness * missing))

@@ -45,13 +45,13 @@ class RelevanceGuard:
 
     Args:
         model ([`~hal_trl.rewards.sense.SenseModel`], *optional*, defaults to the bundled one): What compares the two.
-        most (`float`, *optional*, defaults to 0.3): Largest penalty, 0-1.
+        most (`float`, *optional*, defaults to 0.35): Largest penalty, 0-1.
     """
 
     name = "relevance"
     _from, _to = 5.0, 1.0
 
-    def __init__(self, model: SenseModel | None = None, most: float = 0.3):
+    def __init__(self, model: SenseModel | None = None, most: float = 0.35):
         self.model, self.most = model or bundled_sense(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:

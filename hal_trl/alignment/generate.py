@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 from tqdm.auto import tqdm
 
 
@@ -23,7 +26,7 @@ def generate_replies(
     seed: int = 0,
     description: str = "replies",
 ) -> list[str]:
-    """One sampled reply per chat, the same for the same seed and batch size.
+    """One sampled reply per chat, the same for the same seed and batch size; a training around it does not notice.
 
     Args:
         model (`PreTrainedModel`): A chat model, with or without an adapter.
@@ -35,13 +38,42 @@ def generate_replies(
         seed (`int`, *optional*, defaults to 0): Of the sampling.
         description (`str`, *optional*): Label of the progress bar.
     """
+    with _set_aside(model, seed):
+        return _generate(model, tokenizer, chats, batch_size, description, max_new_tokens, temperature, top_p)
+
+
+@contextmanager
+def _set_aside(model: PreTrainedModel, seed: int) -> Iterator[None]:
+    """Evaluation mode and randomness of its own; both are as before afterwards."""
     import torch
     from transformers import set_seed
 
-    model.eval()
-    set_seed(seed)
+    training, python, arrays = model.training, random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            set_seed(seed)
+            model.eval()
+            yield
+    finally:
+        model.train(training)
+        random.setstate(python)
+        np.random.set_state(arrays)
+
+
+def _generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    chats: Sequence[list[dict[str, str]]],
+    batch_size: int,
+    description: str,
+    max_new_tokens: int,
+    temperature: float,
+    top_p: float,
+) -> list[str]:
+    import torch
+
     replies: list[str] = []
-    bar = tqdm(total=len(chats), desc=description, unit="reply")
+    bar = tqdm(total=len(chats), desc=description, unit="reply", leave=False)
     for start in range(0, len(chats), batch_size):
         texts = [
             tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)

@@ -1,0 +1,49 @@
+"""Preference pairs as a folder that `datasets.load_dataset` and `hal-trl dpo` read, with a card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from ..hub import render_card
+from ..whole_file import draft_of
+from .pairs import PairReport
+
+
+def write_pairs(pairs: pd.DataFrame, report: PairReport, settings: Mapping[str, object], folder: str | Path) -> None:
+    """Write `data/<split>.parquet` and `README.md`.
+
+    Args:
+        pairs (`pandas.DataFrame`): As [`~hal_trl.alignment.pairs.make_pairs`] returns it.
+        report ([`~hal_trl.alignment.pairs.PairReport`]): Its figures, for the card.
+        settings (`Mapping`): What else made the pairs, for the card.
+        folder (`str` or `Path`): Where to.
+    """
+    from huggingface_hub import DatasetCardData
+
+    folder = Path(folder)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    splits = [split for split in ("train", "test") if (pairs["split"] == split).any()]
+    for split in ("train", "test"):
+        path = folder / "data" / f"{split}.parquet"
+        path.unlink(missing_ok=True)  # of a run before
+        if split in splits:
+            with draft_of(path) as draft:
+                pairs[pairs["split"] == split].drop(columns="split").to_parquet(draft, index=False)
+    files = [{"split": split, "path": f"data/{split}.parquet"} for split in splits]
+    data = DatasetCardData(
+        language="en",
+        task_categories=["text-generation"],
+        tags=["hal_trl", "trl", "dpo", "preference", "human-likeness"],
+        configs=[{"config_name": "default", "data_files": files}],
+    )
+    figures = {
+        name.replace("_", " "): f"{figure:.3f}" if isinstance(figure, float) else figure
+        for name, figure in asdict(report).items()
+    }
+    figures |= {f"pairs in {split}": int((pairs["split"] == split).sum()) for split in splits}
+    card = render_card(data, "pairs_card.md", name=folder.name, figures=figures, settings=settings)
+    (folder / "README.md").write_text(card, encoding="utf-8")

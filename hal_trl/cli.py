@@ -159,6 +159,28 @@ def pairs(
 
 
 @app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="Folder of an adapter, as hal-trl grpo, dpo or demo write it.")],
+    repo_id: Annotated[str, typer.Argument(help="Hub repository, namespace/name.")],
+    evaluation: Annotated[
+        Path | None, typer.Option(help="JSON of what changed. Default: evaluation.json in the folder.")
+    ] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="Hub id of the base model, where the adapter has none.")
+    ] = None,
+    license: Annotated[str | None, typer.Option(help="The Hub's id of a licence.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Create a private repository.")] = False,
+) -> None:
+    """Publish an adapter with its evidence: what made it, what it changed, what it must not be used for."""
+    from .hub import push_adapter
+
+    with _readable_errors():
+        print(
+            push_adapter(folder, repo_id, evaluation, base_model=base_model, license=license, private=private or None)
+        )
+
+
+@app.command()
 def distil(
     data: Annotated[Path, typer.Argument(help="Rated games, a Parquet file such as turing_games.parquet.")],
     output: Annotated[Path, typer.Option(help="Folder for the scorers' folders.")] = Path("runs"),
@@ -258,7 +280,7 @@ def fit_guards(
         model.save(output / "language.safetensors")
         people = zip(games.dialogues, games.is_human, strict=True)
         replies = [reply for d, human in people if human for reply in d.target_replies()]
-        Habits.of([reply.target_texts[0] for reply in replies]).save(output / "habits.json")
+        Habits.of(replies).save(output / "habits.json")
         words = np.array([len(reply.target_texts[0].split()) for reply in replies])
         greeted = np.array([is_greeting(last_said(reply)) for reply in replies])
         short, long = np.percentile(words, [60, 99])

@@ -11,8 +11,8 @@ from .alignment.grpo import CHAT_INSTRUCTION, MAX_REPLY_TOKENS, chat
 from .evaluation import Comparison, compare
 from .evaluation.plots import plot_reward
 from .evaluation.run_folder import claim, read_json
-from .evaluation.table import figure_rows, print_comparison, trait_rows
-from .hub import render_adapter_card
+from .evaluation.table import print_comparison
+from .hub import EVALUATION_FILE, PROVENANCE_FILE, describe_reward, render_adapter_card
 from .rewards import HALReward
 from .whole_file import write_json
 
@@ -87,28 +87,23 @@ def run_demo(run: DemoRun, output: str | Path, resume: bool = False) -> Comparis
 
 def _report(run: DemoRun, output: Path, comparison: Comparison, reward: HALReward) -> None:
     history = reward_history(output / "checkpoints")
-    training = {
-        "method": "GRPO with LoRA (TRL)",
-        **reward.settings(),
-        "system message": CHAT_INSTRUCTION,
-        "steps": run.steps,
-        "seed": run.seed,
-        "seconds a step": round(sum(float(entry["step_time"]) for entry in history) / max(len(history), 1), 1),
-        **{name: version(name) for name in ("hal-trl", "trl", "transformers", "peft", "torch")},
+    made = {
+        "base_model": run.model or SMOLLM2,
+        "training": {
+            "method": "GRPO with LoRA (TRL)",
+            "system message": CHAT_INSTRUCTION,
+            "steps": run.steps,
+            "seed": run.seed,
+            "seconds a step": round(sum(float(entry["step_time"]) for entry in history) / max(len(history), 1), 1),
+            **{name: version(name) for name in ("hal-trl", "trl", "transformers", "peft", "torch")},
+        },
+        "rewards": [describe_reward(reward)],
     }
-    write_json(
-        output / "results.json",
-        {"run": asdict(run), "training": training, **comparison.to_dict(), "history": history},
-    )
+    write_json(output / "adapter" / PROVENANCE_FILE, made)
+    write_json(output / "adapter" / EVALUATION_FILE, comparison.to_dict())
+    write_json(output / "results.json", {"run": asdict(run), **made, **comparison.to_dict(), "history": history})
     plot_reward(history, output / "reward.png")
-    card = render_adapter_card(
-        base_model=run.model or SMOLLM2,
-        figures=figure_rows(comparison),
-        traits=trait_rows(comparison),
-        samples=comparison.samples,
-        p_human={"before": comparison.before.p_human.value, "after": comparison.after.p_human.value},
-        training=training,
-    )
+    card = render_adapter_card(run.model or SMOLLM2, comparison.to_dict(), made)
     (output / "adapter" / "README.md").write_text(card, encoding="utf-8")
     print_comparison(comparison)
     print(

@@ -57,7 +57,9 @@ def test_the_card_states_the_figures_and_the_duty_to_disclose(finished):
     assert "This is an AI system. It must not be passed off as a person." in card.text
     assert card.data.library_name == "peft"
     values = [result.metric_value for result in card.data.eval_results]
-    assert values == [round(comparison.before.p_human.value, 4), round(comparison.after.p_human.value, 4)]
+    sides = (comparison.before, comparison.after)
+    assert values[:2] == [round(side.p_human.value, 4) for side in sides]
+    assert values[2:] == [round(side.reward.value, 4) for side in sides]
 
 
 def test_a_finished_run_is_shown_again_without_training(finished, tiny_chat_model):

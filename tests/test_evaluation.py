@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from hal_trl.evaluation import compare
 from hal_trl.evaluation.statistics import bootstrap_mean, distinct_n
-from hal_trl.evaluation.table import figure_rows, print_comparison, trait_rows
-from hal_trl.hub import render_adapter_card
+from hal_trl.evaluation.table import print_comparison
+from hal_trl.hub import describe_reward, render_adapter_card
 
 
 PROMPTS = ["how was your day?", "any plans?", "did you eat?"]
@@ -56,15 +56,9 @@ def test_model_text_is_data_in_table_and_card(reward, capsys):
     comparison = compare(PROMPTS, STIFF, hostile, reward)
     print_comparison(comparison)
     assert "[red]" in capsys.readouterr().out
-    card = render_adapter_card(
-        "org/base",
-        figure_rows(comparison),
-        trait_rows(comparison),
-        comparison.samples,
-        {"before": 0.1, "after": 0.2},
-        {"steps": 3},
-    )
-    assert "<script>" not in card and "&lt;script&gt;" in card
+    made = {"training": {"method": "GRPO <b>"}, "rewards": [describe_reward(reward)]}
+    card = render_adapter_card("org/base", comparison.to_dict(), made)
+    assert "<script>" not in card and "<b>" not in card and "&lt;script&gt;" in card
     assert "\n# head" not in card
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hal_trl import Dialogue
-from hal_trl.rewards import ReciprocityGuard, WornGuard
+from hal_trl.rewards import ParrotGuard, ReciprocityGuard, WornGuard
 from hal_trl.rewards.audit import load_cases
 from hal_trl.rewards.guards.habits import Habits, asks
 
@@ -69,12 +69,29 @@ def test_a_batch_that_never_asks_pays_and_those_that_ask_do_not():
     assert (usual == 0).all()
 
 
+def test_a_policy_that_says_the_prompt_back_pays_and_who_adds_something_does_not():
+    prompts = ["just found my diary", "do you follow any sport", "how do you fold a fitted sheet", "my shelf is wonky"]
+    back = ["I've found my diary", "I follow sport", "I fold a fitted sheet", "The shelf is wonky"]
+    own = ["read it out then", "only snooker on telly", "badly, I just scrunch mine", "a book under one end"]
+    penalties = ParrotGuard()(replies_to(prompts * 4 + prompts, back * 4 + own))
+    assert (penalties[:16] > 0.5 * ParrotGuard().most).all() and (penalties[16:] == 0).all()
+
+
+def test_saying_something_back_now_and_then_is_what_people_do():
+    rng, cases = np.random.default_rng(0), load_cases()
+    for _ in range(20):
+        some = [cases[i] for i in rng.choice(len(cases), 15, replace=False)]
+        texts = [case.human for case in some] + ["I've found my diary"]
+        assert (ParrotGuard()(replies_to([case.prompt for case in some] + ["found my diary"], texts)) == 0).all()
+
+
 def test_one_reply_need_not_ask():
     assert ReciprocityGuard()(replies_to(["hi"], ["not much, just got home"]))[0] == 0
 
 
 def test_habits_are_counted_and_kept(tmp_path):
-    habits = Habits.of(["tea, you?", "tea tea please", "coffee", "tea"])
+    texts = ["tea, you?", "tea tea please", "coffee", "tea"]
+    habits = Habits.of(replies_to(["tea or coffee?"] * 4, texts))
     assert habits.words["tea"] == 0.75 and habits.words["coffee"] == habits.questions == 0.25
     habits.save(tmp_path / "habits.json")
     assert Habits.load(tmp_path / "habits.json") == habits

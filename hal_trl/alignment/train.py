@@ -11,13 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from ..hub import PROVENANCE_FILE, provenance
 from ..whole_file import write_json
 from .chat_model import SMOLLM2, load_chat_model
 from .failures import explained
 from .grpo import chat, last_whole_checkpoint
 from .hal_section import HALSection
 from .openers import load_openers
-from .provenance import PROVENANCE_FILE, provenance
 
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,9 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
         trainer.save_model(str(output))
     if trainer.accelerator.is_main_process:
         base = SMOLLM2 if own else model.model_name_or_path
-        made = provenance(method, base, section.reward(), args, trainer.state.global_step, script.dataset_name)
+        rewards = [section.reward()] if method == "dpo" else section.reward_functions()
+        data = script.dataset_name or "hal_trl openers"
+        made = provenance(method.upper(), base, rewards, args, trainer.state.global_step, data)
         write_json(output / PROVENANCE_FILE, made)
     return output
 

@@ -9,7 +9,7 @@ import pandas as pd
 def is_degenerate(frame: pd.DataFrame) -> np.ndarray:
     """Per row of [`~hal_trl.HALReward.explain`]: a guard of form takes at least half, or there is no reply.
 
-    A lie and a reply to something else are faults of another kind, and counted on their own.
+    A lie, a reply to something else and a batch that asks nothing are faults of another kind, counted on their own.
     """
-    penalties = frame.filter(regex="^guard/(?!(?:honesty|relevance)$)").to_numpy()
+    penalties = frame.filter(regex="^guard/(?!(?:honesty|relevance|reciprocity)$)").to_numpy()
     return (penalties >= 0.5).any(axis=1) | frame["reward"].isna().to_numpy()

@@ -14,7 +14,7 @@ from ...dialogue import Dialogue
 from .batch import CannedGuard, LengthGuard
 from .content import BoilerplateGuard, EchoGuard, MarkupGuard, RaterGuard
 from .form import EmptyGuard, LanguageGuard, RepetitionGuard
-from .habits import ReciprocityGuard, WornGuard
+from .habits import ParrotGuard, ReciprocityGuard, WornGuard
 from .honesty import HonestyGuard
 from .sense import NaturalGuard, RelevanceGuard
 
@@ -42,6 +42,7 @@ def default_guards() -> list[Guard]:
         CannedGuard(),
         WornGuard(),
         ReciprocityGuard(),
+        ParrotGuard(),
         EchoGuard(),
         BoilerplateGuard(),
         MarkupGuard(),
@@ -61,6 +62,7 @@ __all__ = [
     "LengthGuard",
     "MarkupGuard",
     "NaturalGuard",
+    "ParrotGuard",
     "RaterGuard",
     "ReciprocityGuard",
     "RelevanceGuard",

@@ -1,4 +1,4 @@
-"""Guards that hold a batch against people's habits: how often they use which words, how often they ask."""
+"""Guards that hold a batch against people's habits: which words they use, how often they ask, and say words back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ...dialogue import Dialogue
-from .text import ramp, reply_of, words_of
+from .text import last_said, ramp, reply_of, words_of
 
 
 HABITS_FILE = Path(__file__).parent / "habits.json"
 
-_RARE = 0.004
+_RARE, _COMMON = 0.004, 0.01
 _QUESTION = re.compile(
     r"\b(?:who|whose|what|whats|wbu|hbu|wby|when|where|why|how|hows|which|you|u|ya|your|ur|yours|yourself|anything|or"
     r"|(?:do|does|did|is|are|was|were|have|has|had|can|could|will|would|should) \w+)\b[^.!?\n]*\?",
@@ -32,17 +32,25 @@ class Habits(NamedTuple):
     Args:
         words (`Mapping[str, float]`): Share of replies that contain a word, for words in at least 0.4 % of them.
         questions (`float`): Share of replies that ask something.
+        echoes (`float`): Mean [`echoed`] of replies.
     """
 
     words: Mapping[str, float]
     questions: float
+    echoes: float
 
     @classmethod
-    def of(cls, replies: Sequence[str]) -> Habits:
+    def of(cls, dialogues: Sequence[Dialogue]) -> Habits:
+        """What people do in these replies."""
+        replies = [reply_of(dialogue) for dialogue in dialogues]
         counts = Counter(word for reply in replies for word in set(words_of(reply)))
         shares = {word: round(count / len(replies), 4) for word, count in sorted(counts.items())}
         asking = float(np.mean([asks(reply) for reply in replies]))
-        return cls({word: share for word, share in shares.items() if share >= _RARE}, round(asking, 4))
+        words = {word: share for word, share in shares.items() if share >= _RARE}
+        echoes = float(
+            np.mean([echoed(reply, last_said(d), words) for reply, d in zip(replies, dialogues, strict=True)])
+        )
+        return cls(words, round(asking, 4), round(echoes, 4))
 
     def save(self, path: str | Path) -> None:
         Path(path).write_text(json.dumps(self._asdict(), ensure_ascii=False) + "\n", encoding="utf-8")
@@ -60,6 +68,16 @@ def _bundled() -> Habits:
 def asks(reply: str) -> bool:
     """Whether a reply asks something; a question mark behind any word is no question."""
     return bool(_QUESTION.search(reply))
+
+
+def echoed(reply: str, prompt: str, usual: Mapping[str, float]) -> float:
+    """How far a reply is made of the prompt: 0 for words of its own, towards 1 the more it only says back.
+
+    `e / (e + own + 1)`, of the words that fewer than one in a hundred replies contain: `e` that the prompt has, too,
+    `own` that it has not. The 1 makes a word or two prove little.
+    """
+    content = {word for word in words_of(reply) if usual.get(word, 0.0) < _COMMON}
+    return len(content & set(words_of(prompt))) / (len(content) + 1)
 
 
 class WornGuard:
@@ -113,26 +131,54 @@ class ReciprocityGuard:
     """Rises from 0 to `most` for replies that ask nothing, as a batch asks less often than people do.
 
     Asking costs a reply brevity, so that a policy stops asking. One reply need not ask; of many, some do. With
-    `share` the batch's share of replies that ask, 8 imagined replies of people counted along, and `chance` the
-    standard deviation of such a share, `sqrt(people * (1 - people) / n)`, the penalty is
+    `share` the batch's share of replies that ask, 2 imagined replies of people counted along, and `chance` half the
+    standard deviation of such a share, `sqrt(people * (1 - people) / n) / 2`, the penalty is
     `most * min(1, 2 * max(0, people - chance - share) / people)`.
 
     Args:
         habits ([`Habits`], *optional*, defaults to the bundled ones): How often people ask.
-        most (`float`, *optional*, defaults to 0.4): Largest penalty, 0-1.
+        most (`float`, *optional*, defaults to 0.6): Largest penalty, 0-1.
     """
 
     name = "reciprocity"
     across_batch = True
-    _imagined, _steepness = 8, 2.0
+    _imagined, _steepness = 2, 2.0
 
-    def __init__(self, habits: Habits | None = None, most: float = 0.4):
+    def __init__(self, habits: Habits | None = None, most: float = 0.6):
         self.habits, self.most = habits or _bundled(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
         people = self.habits.questions
         asking = np.array([asks(reply_of(dialogue)) for dialogue in dialogues], dtype=bool)
         share = (asking.sum() + self._imagined * people) / (len(asking) + self._imagined)
-        chance = (people * (1 - people) / max(len(asking), 1)) ** 0.5
+        chance = (people * (1 - people) / max(len(asking), 1)) ** 0.5 / 2
         missing = max(0.0, people - chance - share) / people
         return np.where(asking, 0.0, self.most * min(1.0, self._steepness * missing))
+
+
+class ParrotGuard:
+    """Rises from 0 to `most` for replies made of their prompt's words, as a batch has more of them than people write.
+
+    "just found my diary from when i was twelve" - "I've found my diary" is to the point and says nothing. People do it
+    now and then; a policy that is paid for brevity and relevance does it all the time. With `mean` the batch's mean
+    [`echoed`], 8 imagined replies of people counted along, the penalty is `most` times a ramp of the reply's own
+    `echoed` from 0.2 to 0.5 times a ramp of `mean - people` from 0.05 to 0.15.
+
+    Args:
+        habits ([`Habits`], *optional*, defaults to the bundled ones): How much people say back.
+        most (`float`, *optional*, defaults to 0.6): Largest penalty, 0-1.
+    """
+
+    name = "parrot"
+    across_batch = True
+    _imagined = 8
+    _of_reply, _of_batch = (0.2, 0.5), (0.05, 0.15)
+
+    def __init__(self, habits: Habits | None = None, most: float = 0.6):
+        self.habits, self.most = habits or _bundled(), most
+
+    def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
+        said = np.array([echoed(reply_of(d), last_said(d), self.habits.words) for d in dialogues], dtype=float)
+        people = self.habits.echoes
+        mean = (said.sum() + self._imagined * people) / (len(said) + self._imagined)
+        return self.most * ramp(mean - people, *self._of_batch) * np.array([ramp(e, *self._of_reply) for e in said])

@@ -1,0 +1,50 @@
+"""What made a model: written beside it, read when it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+
+PROVENANCE_FILE = "hal.json"
+
+_OPTIONS = ("learning_rate", "beta", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length")
+
+
+def provenance(
+    method: str, base_model: str, rewards: Iterable[Any], args: Any, steps: int, dataset: str | None
+) -> dict[str, Any]:
+    """JSON: how a model was trained, by which reward, with which versions.
+
+    Args:
+        method (`str`): Name of the trainer, such as `"GRPO"`.
+        base_model (`str`): What was trained.
+        rewards (`Iterable`): What judged; a [`~hal_trl.HALReward`] tells its settings and weights by trait id,
+            anything else its name.
+        args (`transformers.TrainingArguments`): Of the trainer.
+        steps (`int`): Optimiser steps taken.
+        dataset (`str`, *optional*): Its name.
+    """
+    known = {name: getattr(args, name, None) for name in _OPTIONS}
+    training = {
+        "method": f"{method} (TRL)",
+        "dataset": dataset,
+        "steps": steps,
+        "seed": args.seed,
+        **known,
+        **{name: version(name) for name in ("hal-trl", "trl", "transformers", "peft", "torch")},
+    }
+    return {
+        "base_model": base_model,
+        "training": {name: value for name, value in training.items() if value is not None},
+        "rewards": [describe_reward(reward) for reward in rewards],
+    }
+
+
+def describe_reward(reward: Any) -> dict[str, Any]:
+    """Settings of a [`~hal_trl.HALReward`] with its weights by trait id; of anything else the name."""
+    if not hasattr(reward, "settings"):
+        return {"reward": getattr(reward, "__name__", type(reward).__name__)}
+    weights = {trait: round(float(weight), 4) for trait, weight in reward.likeness.weights.items()}
+    return {**reward.settings(), "weights": weights}

@@ -53,7 +53,7 @@ def distinct_n(texts: Sequence[str], n: int = 2) -> float:
     Li et al. 2016 (huggingface.co/papers/1510.03055). It falls as texts grow longer, so compare like with like;
     `nan` without any n-gram.
     """
-    grams = [tuple(words[i : i + n]) for words in map(_words, texts) for i in range(len(words) - n + 1)]
+    grams = [tuple(text[i : i + n]) for text in map(words, texts) for i in range(len(text) - n + 1)]
     return len(set(grams)) / len(grams) if grams else float("nan")
 
 
@@ -69,5 +69,6 @@ def word_counts(texts: Sequence[str]) -> np.ndarray:
     return np.array([len(text.split()) for text in texts], dtype=float)
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """Words and punctuation marks of a text, in lower case."""
     return [word.casefold() for word in _WORD.findall(text)]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hal_trl import HALReward
+from hal_trl import HALReward, load_metric
 from hal_trl.evaluation import metrics
 from hal_trl.evaluation.diversity import diversity, self_bleu
 from hal_trl.evaluation.human_likeness import human_likeness
-from hal_trl.evaluation.metrics import METRICS, load_metric
+from hal_trl.evaluation.metrics import METRICS
 from hal_trl.evaluation.trait_shift import trait_shift
 from hal_trl.evaluation.turing_pairwise import turing_pairwise
 

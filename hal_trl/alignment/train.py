@@ -148,6 +148,9 @@ def _parse(method: Method, arguments: Sequence[str]) -> tuple[HALSection, Any, A
     if not torch.accelerator.is_available():
         parser.set_defaults(use_cpu=True, bf16=False)
     hal, script, args, model, mixture = parser.parse_args_and_config(arguments)
+    if getattr(args, "use_vllm", False) and not torch.cuda.is_available():
+        logger.warning("vLLM needs CUDA: replies are sampled with transformers instead.")
+        args.use_vllm = False
     return HALSection.of(hal.hal), script, args, model, mixture
 
 

@@ -115,8 +115,11 @@ class HumanLikenessCallback(TrainerCallback):
             ]
             content = {"step": state.global_step, **figures, "within_limits": within, "samples": samples}
             write_json(_created(self.folder) / f"step-{state.global_step:06d}.json", _without_nan(content))
-        # The trainer's own `log` would close its averages early; this one only tells the loggers.
+        # The trainer's own `log` would close its averages early; this one only tells the loggers, and takes the step's
+        # own logging for done.
+        due = control.should_log
         Trainer.log(self.trainer, {f"hal/held_out/{name}": value for name, value in figures.items()})
+        control.should_log = due
         if best and args.save_strategy != "no":
             control.should_save = True
             state.best_metric = figures["reward"]

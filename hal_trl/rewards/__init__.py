@@ -28,6 +28,7 @@ from .guards import (
     default_guards,
 )
 from .hal_reward import HALReward, HALRewardFunction
+from .reward_model import HALRewardModel
 
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Guard",
     "HALReward",
     "HALRewardFunction",
+    "HALRewardModel",
     "HonestyGuard",
     "LanguageGuard",
     "LengthGuard",

@@ -64,7 +64,7 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
         model.model_name_or_path = str(output / "base-model")
     dataset = _dataset(method, script, mixture)
     tokenizer = _tokenizer(model, dataset[script.dataset_train_split])
-    checkpoint = _checkpoint(args)
+    checkpoint = None if method == "ppo" else _checkpoint(args)  # TRL's PPOTrainer always begins anew
     if checkpoint is not None and args.max_steps == _step(checkpoint):
         # Asked to go on from its last step, the trainer would take another one.
         return _finish(checkpoint, output)
@@ -74,7 +74,7 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
 
         trainer.add_callback(HumanLikenessCallback(trainer, reward=section.reward(), every=section.held_out_every))
     with explained(output):
-        trainer.train(resume_from_checkpoint=checkpoint)
+        trainer.train(**({} if method == "ppo" else {"resume_from_checkpoint": checkpoint}))
         if own and hasattr(trainer.model, "peft_config"):
             trainer.model.peft_config["default"].base_model_name_or_path = SMOLLM2
         trainer.save_model(str(output))
@@ -138,9 +138,12 @@ def _parse(method: Method, arguments: Sequence[str]) -> tuple[HALSection, Any, A
         arguments[at] = recipe_path(arguments[at])
     configs = {"grpo": GRPOConfig, "rloo": RLOOConfig, "dpo": DPOConfig}
     if method == "ppo":
-        from .ppo import ppo_config_class
+        from .ppo import require_ppo
 
-        configs["ppo"] = ppo_config_class()
+        require_ppo()
+        from trl.experimental.ppo import PPOConfig
+
+        configs["ppo"] = PPOConfig
     parser = TrlParser(
         (HALArguments, ScriptArguments, configs[method], ModelConfig, DatasetMixtureConfig), prog=f"hal-trl {method}"
     )
@@ -226,9 +229,7 @@ def _trainer(
     import trl
 
     if method == "ppo":
-        from .ppo import ppo_trainer
-
-        return ppo_trainer(model, args, section.reward(), tokenizer, dataset[script.dataset_train_split])
+        return _ppo_trainer(section, args, model, dataset[script.dataset_train_split], tokenizer)
     init = {
         "revision": model.model_revision,
         "attn_implementation": model.attn_implementation,
@@ -253,6 +254,26 @@ def _trainer(
         peft_config=trl.get_peft_config(model),
         **rewards,
     )
+
+
+def _ppo_trainer(section: HALSection, args: Any, model: Any, train: Any, tokenizer: Any) -> Any:
+    import trl
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    from .ppo import make_ppo_trainer
+
+    source = {"revision": model.model_revision, "attn_implementation": model.attn_implementation}
+    quantized = trl.get_quantization_config(model)
+    policy = AutoModelForCausalLM.from_pretrained(
+        model.model_name_or_path, dtype=model.dtype, quantization_config=quantized, **source
+    )
+    value = None
+    if quantized is not None:
+        value = AutoModelForSequenceClassification.from_pretrained(
+            model.model_name_or_path, num_labels=1, dtype="float32", **source
+        )
+    prompts = list(train["prompt"])
+    return make_ppo_trainer(policy, tokenizer, prompts, section.reward(), args, trl.get_peft_config(model), value)
 
 
 def _checkpoint(args: Any) -> str | None:

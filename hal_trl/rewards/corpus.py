@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -34,15 +35,19 @@ _SETTINGS = "settings.json"
 
 @dataclass(frozen=True)
 class CorpusScores:
-    """What a corpus scored: `rows`, how many `abstained`, and the mean reward and P(human) of the others."""
+    """What a corpus scored: `rows`, how many `abstained`, the mean reward and P(human) of the others.
+
+    `a_second` is how many rows this run scored a second, `nan` where it had none left to score.
+    """
 
     rows: int
     abstained: int
     reward: float
     p_human: float
+    a_second: float
 
     @classmethod
-    def of(cls, path: str | Path) -> CorpusScores:
+    def of(cls, path: str | Path, a_second: float) -> CorpusScores:
         """Of a file, or a folder of files, that holds scored rows."""
         rows, sums, known = 0, np.zeros(2), np.zeros(2)
         names = [f"{PREFIX}reward", f"{PREFIX}p_human"]
@@ -52,12 +57,12 @@ class CorpusScores:
                 values = batch[name].drop_null().to_numpy()
                 sums[i], known[i] = sums[i] + values.sum(), known[i] + len(values)
         reward, p_human = (float(total / n) if n else float("nan") for total, n in zip(sums, known, strict=True))
-        return cls(rows, rows - int(known[0]), reward, p_human)
+        return cls(rows, rows - int(known[0]), reward, p_human, a_second)
 
     def __str__(self) -> str:
         return (
             f"{self.rows:,} rows: mean reward {self.reward:.3f}, mean P(human) {self.p_human:.3f}; {self.abstained:,} "
-            f"abstained ({self.abstained / self.rows:.1%})"
+            f"abstained ({self.abstained / self.rows:.1%}); {self.a_second:,.0f} rows a second"
         )
 
 
@@ -98,7 +103,7 @@ def score_corpus(
         columns (`Mapping[str, str]`, *optional*): Other names of those columns, `{"completion": "answer"}`.
         split (`str`, *optional*, defaults to `"train"`): Split of the dataset; a file is `"train"`.
         traits (`bool`, *optional*, defaults to `False`): Also write each trait's rating.
-        guards (`bool`, *optional*, defaults to `True`): `False` for the bare score, which is a hundred times as fast.
+        guards (`bool`, *optional*, defaults to `True`): `False` for the bare score, which is far faster.
         batch_size (`int`, *optional*, defaults to 1024): Rows scored at a time.
         num_proc (`int`, *optional*, defaults to 1):
             Worker processes, each on one core. With more than one, call this under `if __name__ == "__main__":`.
@@ -118,8 +123,8 @@ def score_corpus(
     Example:
         ```python
         >>> from hal_trl.rewards.corpus import score_corpus
-        >>> print(score_corpus("replies.parquet", "scored.parquet", guards=False))  # doctest: +SKIP
-        10,000 rows: mean reward 0.571, mean P(human) 0.412; 0 abstained (0.0%)
+        >>> scores = score_corpus("replies.parquet", "scored.parquet")  # doctest: +SKIP
+        >>> print(scores)  # doctest: +SKIP
         ```
     """
     output = Path(output)
@@ -147,11 +152,13 @@ def score_corpus(
     else:
         tables = _in_order(scorer, rows.tables(done, batch_size), num_proc)
     with tqdm(total=rows.n_rows, initial=done, desc="score", unit="row", unit_scale=True) as bar:
+        first, start = done, time.perf_counter()
         for table in tables:
             with draft_of(_part(parts, done)) as draft:
                 pq.write_table(table, draft)
             done += len(table)
             bar.update(len(table))
+    a_second = (done - first) / (time.perf_counter() - start) if done > first else float("nan")
     finished = _finished(parts)
     if not finished:
         shutil.rmtree(parts)
@@ -160,7 +167,7 @@ def score_corpus(
     for part in reversed(finished):  # killed in between, what is left is still the beginning of a run
         part.unlink()
     shutil.rmtree(parts)
-    return CorpusScores.of(output)
+    return CorpusScores.of(output, a_second)
 
 
 def _settings(scorer: RowScorer) -> dict[str, Any]:

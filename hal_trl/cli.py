@@ -355,6 +355,52 @@ def audit(
 
 
 @app.command()
+def score(
+    source: Annotated[str, typer.Argument(help="Parquet or JSON Lines file, or a folder or Hub id of a dataset.")],
+    output: Annotated[Path, typer.Argument(help="Parquet file to write: the rows with their scores.")],
+    scorer: Annotated[
+        str | None, typer.Option(help="Folder or Hub id of a trait scorer with its score. Default: the bundled one.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="Other name of a column, such as completion=answer. May be repeated.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of a dataset.")] = "train",
+    traits: Annotated[bool, typer.Option("--traits", help="Also write the rating of every trait.")] = False,
+    guards: Annotated[
+        bool, typer.Option("--guards/--no-guards", help="Guards that look at single replies, or the bare score.")
+    ] = True,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows scored at a time.")] = 1024,
+    num_proc: Annotated[int, typer.Option(min=1, help="Worker processes, or actors with --ray.")] = 1,
+    ray: Annotated[bool, typer.Option("--ray", help="Score on a Ray cluster, or a local one.")] = False,
+) -> None:
+    """Score a corpus of any size: columns prompt and completion, or messages, or transcript and target.
+
+    Adds hal/reward, hal/p_human and hal/log_odds; rows without a reply get nulls. Started again, it goes on where it
+    stopped.
+    """
+    from .rewards import HALReward
+    from .rewards.corpus import score_corpus
+
+    with _readable_errors():
+        named = [pair.partition("=") for pair in column or []]
+        if not all(name and other for name, _, other in named):
+            raise ValueError("--column takes our name and yours, such as --column completion=answer.")
+        scores = score_corpus(
+            source,
+            output,
+            HALReward.from_pretrained(scorer) if scorer else None,
+            columns={name: other for name, _, other in named},
+            split=split,
+            traits=traits,
+            guards=guards,
+            batch_size=batch_size,
+            num_proc=num_proc,
+            ray=ray,
+        )
+        print(f"{scores}\nWrote {output}")
+
+
+@app.command()
 def discover(
     pairs: Annotated[
         Path, typer.Argument(help="Parquet file with pair_id (or game_id), is_human and transcript, two rows a pair.")

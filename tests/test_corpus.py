@@ -10,9 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from hal_trl import Dialogue, HALReward
 from hal_trl.alignment import load_openers
+from hal_trl.cli import app
 from hal_trl.rewards import default_guards
 from hal_trl.rewards.corpus import score_corpus
 
@@ -136,6 +138,17 @@ def test_columns_that_are_not_there_are_named_and_may_have_other_names(reward, t
     with pytest.raises(FileNotFoundError):
         score_corpus(tmp_path / "nothing.parquet", tmp_path / "again.parquet", reward)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.parquet", "out.parquet"]
+
+
+def test_the_command_line_scores_a_file_and_says_what_is_wrong(tmp_path):
+    source, output = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    pq.write_table(pa.table({"prompt": PROMPTS, "answer": REPLIES}), source)
+    command = ["score", str(source), str(output), "--no-guards"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1 and "--column completion=answer" in done.output
+    done = CliRunner().invoke(app, [*command, "--column", "completion=answer", "--traits"])
+    assert done.exit_code == 0 and "5 rows: mean reward" in done.output
+    assert "hal/brevity" in pq.read_schema(output).names
 
 
 class Interruptible:

@@ -1,6 +1,7 @@
 """A blind comparison of chat systems by people: votes, page, results, export (`pip install "hal-trl[arena]"`)."""
 
 from .export import export_votes
+from .page import require_extra
 from .results import ArenaResults, arena_results
 from .rounds import Arena
 from .serve import serve
@@ -20,5 +21,6 @@ __all__ = [
     "arena_results",
     "export_votes",
     "load_systems",
+    "require_extra",
     "serve",
 ]

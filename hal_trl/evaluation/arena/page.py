@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from . import visit
@@ -24,11 +25,23 @@ _QUESTION = "Which one sounds more like a person?"
 _HEAD = f"""<h1>{_QUESTION}</h1>
 <p>A and B are both AI systems, not people. Which system is which stays hidden.</p>"""
 _INTRO = """<ul><li>{task}</li><li>Then say which of the two sounds more like a person.</li>
-<li>The conversation and your vote are stored on the computer that runs this page: leave out anything private.</li></ul>"""
+<li>The conversation and your vote are stored on the computer that runs this page: leave out anything
+private.</li></ul>"""
 _CHAT, _READ = "Chat with both at once; a few messages are enough.", "Read a message and the two replies to it."
 # A region that is there before its content changes is what screen readers read out.
 _LIVE = """() => { for (const id of ["status", "talk"])
   document.getElementById(id)?.setAttribute("aria-live", "polite"); }"""
+
+
+def require_extra() -> None:
+    """To be called before models are loaded, which may take minutes.
+
+    Raises:
+        `ImportError`: if gradio or krippendorff is not installed.
+    """
+    missing = [name for name in ("gradio", "krippendorff") if find_spec(name) is None]
+    if missing:
+        raise ImportError(f'The arena needs {" and ".join(missing)}: pip install "hal-trl[arena]"')
 
 
 def build_page(arena: Arena) -> gradio.Blocks:
@@ -37,17 +50,15 @@ def build_page(arena: Arena) -> gradio.Blocks:
     Raises:
         `ImportError`: if gradio or krippendorff is not installed.
     """
-    try:
-        import gradio as gr
-        import krippendorff  # noqa: F401
-    except ImportError as error:
-        raise ImportError('The arena needs gradio and krippendorff: pip install "hal-trl[arena]"') from error
-    reading = bool(arena.prompts)
+    require_extra()
+    import gradio as gr
+
+    reading, html = bool(arena.prompts), partial(gr.HTML, apply_default_css=False)
     with gr.Blocks(title=_QUESTION, analytics_enabled=False) as page:
         browser = gr.BrowserState({}, storage_key="hal-trl-arena", secret="hal-trl-arena")
-        gr.HTML(_HEAD, elem_id="head")
+        html(_HEAD, elem_id="head")
         with gr.Column(visible=False) as welcome:
-            gr.HTML(_INTRO.format(task=_READ if reading else _CHAT), elem_id="intro")
+            html(_INTRO.format(task=_READ if reading else _CHAT), elem_id="intro")
             name = gr.Textbox(
                 label="Your name or initials (optional)",
                 info="The same on every visit, so that your votes belong together.",
@@ -55,17 +66,17 @@ def build_page(arena: Arena) -> gradio.Blocks:
                 elem_id="name",
             )
             start = gr.Button("Start", variant="primary", elem_id="start")
-        talk = gr.HTML(elem_id="talk", visible=False)
+        talk = html(elem_id="talk", visible=False)
         with gr.Row(elem_id="write", visible=False) as write:
             text = gr.Textbox(label="Your message", max_lines=6, max_length=MAX_CHARACTERS, scale=8, elem_id="message")
             send = gr.Button("Send", variant="primary", scale=1, min_width=96, elem_id="send")
-        status = gr.HTML(elem_id="status")
+        status = html(elem_id="status")
         again = gr.Button("Try again", visible=False, elem_id="again")
         with gr.Column(visible=False, elem_id="ask") as ask:
-            gr.HTML(f"<h2>{_QUESTION}</h2>")
+            html(f"<h2>{_QUESTION}</h2>")
             with gr.Row(elem_id="choices"):
                 buttons = [gr.Button(choice) for choice in CHOICES]
-        gr.HTML('<p><a href="results">Results</a></p>', elem_id="foot")
+        html('<p><a href="results">Results</a></p>', elem_id="foot")
 
         shown = [browser, welcome, talk, write, text, send, status, again, ask, *buttons]
 
@@ -82,7 +93,7 @@ def build_page(arena: Arena) -> gradio.Blocks:
                 gr.update(interactive=writable),
                 notice_html(view.said, view.fault),
                 gr.update(visible=view.retry),
-                gr.update(visible=now is not None),
+                gr.update(visible=now is not None and (busy or bool(now.chat_a))),
                 *[gr.update(interactive=votable) for _ in buttons],
             ]
 
@@ -102,9 +113,9 @@ def build_page(arena: Arena) -> gradio.Blocks:
         page.load(None, js=_LIVE)
 
     with page.route("Results", "results", show_in_navbar=False):
-        gr.HTML("<h1>Results</h1>", elem_id="head")
-        table = gr.HTML('<p class="empty">Counting …</p>', elem_id="results")
-        gr.HTML('<p><a href="./">Back to the arena</a></p>', elem_id="foot")
+        html("<h1>Results</h1>", elem_id="head")
+        table = html('<p class="empty">Counting …</p>', elem_id="results")
+        html('<p><a href="./">Back to the arena</a></p>', elem_id="foot")
         page.load(_results(arena), None, table, show_progress="hidden", api_visibility="private")
     return page
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable, Sequence
@@ -60,7 +61,7 @@ def load_systems(specs: Sequence[str], max_new_tokens: int = 200) -> list[System
         if spec.adapter is not None:
             _check_adapter(spec.adapter)
     bases = {spec.base: None for spec in parsed if spec.url is None}
-    models = {base: _LocalModel(*load_chat_model(None if base == BUNDLED else base)) for base in bases}
+    models = {base: _LocalModel.load(base) for base in bases}
     return [
         _served(spec, max_new_tokens)
         if spec.url
@@ -78,20 +79,19 @@ class _Spec:
 
     @classmethod
     def of(cls, spec: str) -> _Spec:
-        model, at, url = spec.rpartition("@")
-        if at and url.startswith(("http://", "https://")):
-            if urlsplit(url).username:
-                raise ValueError("Leave user and password out of a server's address: put a key into OPENAI_API_KEY.")
-            if model:
-                return cls(spec, model, url=url)
-        elif spec.startswith(("http://", "https://")):
+        served = re.fullmatch(r"(.*?)@?(https?://.+)", spec)
+        if served and urlsplit(served[2]).username:
+            raise ValueError("Leave user and password out of a server's address: put a key into OPENAI_API_KEY.")
+        if served and not served[1]:
             raise ValueError(f"Name the model that {spec} serves: MODEL@{spec}.")
-        elif Path(spec).expanduser().is_dir() or "+" not in spec:
+        if served:
+            return cls(spec, served[1], url=served[2])
+        if Path(spec).expanduser().is_dir() or "+" not in spec:
             return cls(spec, spec)
         base, _, adapter = spec.rpartition("+")
-        if not at and base and adapter:
-            return cls(spec, base, adapter)
-        raise ValueError(f"{spec!r} is no system: use MODEL, MODEL+ADAPTER or MODEL@http://host:port/v1.")
+        if not base or not adapter:
+            raise ValueError(f"{spec!r} is no system: use MODEL, MODEL+ADAPTER or MODEL@http://host:port/v1.")
+        return cls(spec, base, adapter)
 
 
 def _check_adapter(adapter: str) -> None:
@@ -118,6 +118,15 @@ class _LocalModel:
     model: Any
     tokenizer: Any
     lock: Any = field(default_factory=threading.Lock)
+
+    @classmethod
+    def load(cls, base: str) -> _LocalModel:
+        try:
+            return cls(*load_chat_model(None if base == BUNDLED else base))
+        except FileNotFoundError:
+            raise
+        except OSError as error:  # what transformers says of an id that is not on the Hub
+            raise ValueError(f"The model {base} cannot be loaded: {error}") from error
 
     def with_adapter(self, adapter: str | None, max_new_tokens: int) -> Callable[[Chat], str]:
         if adapter is None:

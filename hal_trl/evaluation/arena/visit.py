@@ -87,7 +87,7 @@ def voted(arena: Arena, kept: Any, choice: str) -> View:
         arena.store.vote(now.id, choice)
     except VotesError as error:
         return View(rater, now, fault=_said(error))
-    return _next_round(arena, rater, "Your vote is stored. Here are the next two.")
+    return _next_round(arena, rater, "Your vote is stored. Here are the next two; they may have changed sides.")
 
 
 def _next_round(arena: Arena, rater: str, said: str = "") -> View:

@@ -133,7 +133,8 @@ class VoteStore:
         """
         with self._transaction() as connection:
             changed = connection.execute(
-                "UPDATE rounds SET chat_a = ?, chat_b = ? WHERE id = ? AND chat_a = ? AND chat_b = ? AND choice IS NULL",
+                "UPDATE rounds SET chat_a = ?, chat_b = ? "
+                "WHERE id = ? AND chat_a = ? AND chat_b = ? AND choice IS NULL",
                 (_dump(chat_a), _dump(chat_b), before.id, _dump(before.chat_a), _dump(before.chat_b)),
             ).rowcount
             if not changed:

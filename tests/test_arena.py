@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hal_trl.alignment.generate import generate_replies
 from hal_trl.evaluation.arena import (
-    CHOICES,
     Arena,
     System,
     UnansweredError,
@@ -35,7 +35,6 @@ from hal_trl.evaluation.arena import (
 from hal_trl.evaluation.arena.agreement import rater_agreement, reward_agreement
 from hal_trl.evaluation.arena.sides import draw_sides
 from hal_trl.evaluation.arena.views import conversation_html, results_html
-from hal_trl.evaluation.replies import generate_replies
 
 from .arena_server import SYSTEMS
 from .chat_server import Reply, chat_server
@@ -467,10 +466,3 @@ def test_any_text_is_shown_as_it_is_and_adds_no_markup(text):
     seen = _Seen(conversation_html(begun))
     assert seen.tags == _Seen(conversation_html(visit.Round("i", "", "r", "i", "x", "y", plain, plain))).tags
     assert seen.text.count(text) >= 3
-
-
-def test_every_choice_is_one_step_further_from_a():
-    assert CHOICES == ("Certainly A", "Likely A", "Tie", "Likely B", "Certainly B")
-    from hal_trl.evaluation.votes import VERDICTS
-
-    assert tuple(VERDICTS) == CHOICES

@@ -12,7 +12,8 @@ import pandas as pd
 from ...rewards import HALReward
 from ...rewards.guards import default_guards
 from ..statistics import Estimate, bootstrap_mean
-from .votes import CHOICES, Chat
+from ..votes import VERDICTS
+from .votes import Chat
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class RewardAgreement:
 
 def scores_of_a(votes: pd.DataFrame) -> np.ndarray:
     """What A gets, as in HAL: 1 certainly A, 0.75 likely A, 0.5 tie, 0.25 likely B, 0 certainly B; shape `(n,)`."""
-    return np.array([1 - CHOICES.index(choice) / 4 for choice in votes["choice"]])
+    return votes["choice"].map(VERDICTS).to_numpy(dtype=float)
 
 
 def rater_agreement(votes: pd.DataFrame) -> RaterAgreement:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..ratings import bradley_terry, elo
 from ..statistics import bootstrap_mean
+from ..votes import Votes
 from .agreement import RaterAgreement, rater_agreement, scores_of_a
 
 
@@ -88,9 +90,6 @@ def _rates(votes: pd.DataFrame) -> dict[str, float]:
 
 def _ratings(votes: pd.DataFrame, scores: np.ndarray) -> tuple[pd.DataFrame, str]:
     """Bradley-Terry and Elo by system, and what kept the former from being fitted."""
-    from ..ratings import bradley_terry, elo
-    from ..votes import Votes
-
     pairs = Votes.from_pairs(votes["system_a"], votes["system_b"], scores)
     table = elo(pairs)[["elo"]]
     try:

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...alignment.chat_model import load_chat_model
+from ...alignment.generate import generate_replies
 from ...dialogue import NoReplyError, strip_reasoning
-from ..replies import generate_replies
 from .votes import Chat
 
 

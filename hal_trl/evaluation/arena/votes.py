@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..votes import VERDICTS
 from .sides import Pair, draw_sides
 
 
 Chat = list[dict[str, str]]
 
-CHOICES = ("Certainly A", "Likely A", "Tie", "Likely B", "Certainly B")
+CHOICES = tuple(VERDICTS)
 """What a rater can say, from the one end to the other."""
 
 _APPLICATION = 0x48414C41  # "HALA", in the file's header: nobody else's database is taken for votes

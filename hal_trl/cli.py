@@ -463,6 +463,45 @@ def discover(
 
 
 @app.command()
+def arena(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A system, two or more: MODEL, MODEL+ADAPTER (Hub ids, folders), NAME@http://host:port/v1."),
+    ] = None,
+    votes: Annotated[Path, typer.Option(help="SQLite file of the votes; an arena that is there goes on.")] = Path(
+        "runs/arena/votes.sqlite"
+    ),
+    prompts: Annotated[
+        Path | None, typer.Option(help="Text file, a message a line: raters read replies to these, they do not chat.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at. Default: this machine only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 7860,
+    password: Annotated[
+        str | None, typer.Option(envvar="HAL_TRL_ARENA_PASSWORD", help="What raters must know, better kept there.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Where a reply is cut.")] = 200,
+    export: Annotated[
+        Path | None, typer.Option(help="Write the votes to this folder (votes.parquet, dataset/) and end.")
+    ] = None,
+) -> None:
+    """Let people compare chat systems blind, in the browser: which one sounds more like a person?"""
+    from .evaluation.arena import Arena, VoteStore, export_votes, load_systems, require_extra, serve
+
+    with _readable_errors():
+        if export is not None:
+            if not votes.is_file():
+                raise FileNotFoundError(f"There is no votes file {votes}. Pass it as --votes.")
+            print(f"Wrote {export_votes(VoteStore(votes).votes(), export)} votes to {export}")
+            return
+        require_extra()
+        lines = [] if prompts is None else [line for line in prompts.read_text("utf-8").splitlines() if line.strip()]
+        if prompts is not None and not lines:
+            raise ValueError(f"{prompts} holds no message: write one a line.")
+        store = VoteStore(votes)
+        serve(Arena(load_systems(model or [], max_new_tokens), store, lines), host, port, password)
+
+
+@app.command()
 def card(
     folder: Annotated[Path, typer.Argument(help="Folder of a trait scorer, as hal-trl distil writes it.")],
     output: Annotated[Path | None, typer.Option(help="File to write. Default: README.md in the folder.")] = None,

@@ -89,7 +89,7 @@ def build_page(arena: Arena) -> gradio.Blocks:
                 gr.update(visible=not view.rater),
                 gr.update(value=conversation_html(now, view.waiting, reading), visible=now is not None),
                 gr.update(visible=now is not None and not reading),
-                gr.update(value=view.draft, interactive=writable),
+                gr.update(interactive=writable, **({} if view.draft is None else {"value": view.draft})),
                 gr.update(interactive=writable),
                 notice_html(view.said, view.fault),
                 gr.update(visible=view.retry),

@@ -24,7 +24,7 @@ class View:
         rater (`str`): Empty before the start.
         round ([`Round`], *optional*): What is judged now; `None` at the start, at the end, or out of reach.
         waiting (`str`, *optional*): A message on its way.
-        draft (`str`): What stands in the text field.
+        draft (`str`, *optional*): What stands in the text field; `None` leaves there what the rater is typing.
         said (`str`), fault (`str`): Good news, bad news.
         retry (`bool`): Whether the rater may ask for the page's content again.
     """
@@ -32,7 +32,7 @@ class View:
     rater: str
     round: Round | None = None
     waiting: str | None = None
-    draft: str = ""
+    draft: str | None = None
     said: str = ""
     fault: str = ""
     retry: bool = False
@@ -69,7 +69,7 @@ def sent(arena: Arena, kept: Any, message: str) -> Iterator[View]:
     if now is None or not message.strip():
         yield before
         return
-    yield View(rater, now, waiting=message.strip())
+    yield View(rater, now, waiting=message.strip(), draft="")
     try:
         yield View(rater, arena.say(now, message))
     except (UnansweredError, ValueError) as error:

@@ -2,7 +2,7 @@
 
 Each size runs in a process of its own, on made-up exchanges: openers answered by openers (12 words on average). Time
 is that of `score_corpus`, without imports; memory the highest sum over all its processes of what each holds (PSS,
-sampled ten times a second). On a busy machine read the processor time.
+sampled twice a second). On a busy machine read the processor time.
 
     python -m benchmarks.growth --rows 1000,10000,100000 --num-proc 2
     python -m benchmarks.growth --rows 100,1000 --guards
@@ -77,7 +77,7 @@ def measured(arguments: list[str]) -> tuple[dict[str, float], float]:
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, pss_of(process.pid) / 1e6)
-        time.sleep(0.1)
+        time.sleep(0.5)
     return json.loads(process.stdout.read()), peak
 
 

@@ -1,4 +1,4 @@
-"""DPO with QLoRA: the reference by switching the adapter off, against a second model in full precision (the release's way).
+"""DPO with QLoRA: reference by switching the adapter off, against a second model in full precision (the release's).
 
 The same data, seed and settings, each in a process of its own: seconds a step and peak memory, and their ratios.
 

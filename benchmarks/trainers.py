@@ -1,4 +1,4 @@
-"""Every trainer, with every kind of weights, on one process and on two: seconds a step, memory, reward before and after.
+"""Every trainer, every kind of weights, on one process and on two: seconds a step, memory, reward at both ends.
 
 Trains SmolLM2-135M-Instruct a few steps with each; a figure of what it costs, not of what it learns.
 
@@ -8,9 +8,10 @@ Trains SmolLM2-135M-Instruct a few steps with each; a figure of what it costs, n
 import itertools
 import json
 import os
-import resource
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -61,9 +62,7 @@ def main(
     output.mkdir(parents=True, exist_ok=True)
     load_chat_model(cache=base)
     pairs = write_pairs(base, output / "pairs")
-    print(
-        "| trainer | weights | processes | steps | reward, first to last | seconds a step | peak memory, all processes |"
-    )
+    print("| trainer | weights | processes | steps | reward, first to last | seconds a step | peak memory a process |")
     print("|---|---|---|---|---|---|---|")
     for method, (name, kind), n in itertools.product(methods.split(","), KINDS.items(), processes.split(",")):
         folder = output / f"{method}-{name.replace(' ', '-')}-{n}"
@@ -78,44 +77,19 @@ def main(
 
 def measure(method: str, processes: int, arguments: list[str]) -> str:
     launcher = ["torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", "29531", "-m"]
-    command = [sys.executable, "-m", *(launcher if processes > 1 else []), "benchmarks.trainers", "run", method]
+    command = [sys.executable, "-m", *(launcher if processes > 1 else []), "hal_trl.cli", method, *arguments]
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, env={**os.environ, **threads})
-    rows = [json.loads(line.split("MEASURED ")[1]) for line in done.stdout.splitlines() if "MEASURED " in line]
-    if len(rows) != processes:
-        return f"failed: {done.stderr.strip().splitlines()[-1]:.100} | |"
-    memory = sum(row["memory"] for row in rows)
-    first, last = rows[0]["rewards"][0], rows[0]["rewards"][-1]
-    return f"{first:.2f} to {last:.2f} | {rows[0]['seconds']:.1f} | {memory / 2**20:.2f} GB"
-
-
-def run(method: str, arguments: list[str]) -> None:
-    """One training in a process of its own; says what it measured."""
-    from hal_trl.alignment import train as command
-
-    seen = {}
-    explained = command.explained
-
-    def watching(output):
-        return explained(output)
-
-    command.explained = watching
-    original = command._trainer
-
-    def kept(*args):
-        seen["trainer"] = original(*args)
-        return seen["trainer"]
-
-    command._trainer = kept
-    command.train(method, arguments)
-    history = seen["trainer"].state.log_history
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env={**os.environ, **threads})
+        _, status, usage = os.wait4(process.pid, 0)
+        said.seek(0)
+        text = said.read()
+    if status:
+        return f"failed: {text.strip().splitlines()[-1]:.100} | |"
     name = {"dpo": "rewards/margins", "ppo": "objective/scores"}.get(method, "reward")
-    rewards = [float(entry[name]) for entry in history if name in entry]
-    total = next((entry["train_runtime"] for entry in history if "train_runtime" in entry), float("nan"))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(
-        "MEASURED " + json.dumps({"rewards": rewards, "seconds": total / len(rewards), "memory": memory}), flush=True
-    )
+    rewards = [float(found) for found in re.findall(rf"'{name}': '?(-?[\d.e-]+)", text)]
+    seconds = float(re.search(r"'train_runtime': '?([\d.]+)", text)[1]) / max(len(rewards), 1)
+    return f"{rewards[0]:.2f} to {rewards[-1]:.2f} | {seconds:.1f} | {usage.ru_maxrss / 2**20:.2f} GB"
 
 
 def write_pairs(base: Path, folder: Path) -> Path:
@@ -138,7 +112,4 @@ def write_pairs(base: Path, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:
-        run(sys.argv[2], sys.argv[3:])
-    else:
-        typer.run(main)
+    typer.run(main)

@@ -1,0 +1,144 @@
+"""Base model against aligned ones: replies to the same prompts, honesty, and what alignment cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..alignment import reward_history
+from ..alignment.grpo import chat
+from ..rewards import HALReward
+from ..rewards.audit import load_probes
+from ..whole_file import draft_of, write_json
+from .capability import capability_figures
+from .emobench import load_emobench
+from .evaluation_plan import EvaluationPlan
+from .harness import require_harness
+from .json_form import json_form
+from .prompt_set import load_prompt_set
+from .run_folder import claim
+from .system_figures import Said, compare_with_base, measure_system, shift_from_base
+from .system_runs import run_system
+from .systems import PEOPLE, LocalModels, find_systems, slug
+
+
+@dataclass(frozen=True)
+class _Sampling:
+    """What the kept replies depend on."""
+
+    systems: dict[str, str]
+    prompts: str
+    fingerprint: str
+    n_probes: int
+    max_new_tokens: int
+    temperature: float
+    batch_size: int
+    seed: int
+
+
+def evaluate_systems(plan: EvaluationPlan, output: str | Path) -> dict[str, Any]:
+    """Have all systems reply to the same prompts, and compare each with the base model.
+
+    Every other honesty probe is asked as well (the others are trained on). What a system said, and each benchmark, is
+    kept in `output` as soon as it is done; started again, the evaluation goes on from there.
+
+    Writes `replies/`, `capability/`, `evaluation.json`, `replies.parquet` and `comparisons/<system>.json`, which
+    `hal-trl push --evaluation` takes.
+
+    Args:
+        plan ([`EvaluationPlan`]): What to evaluate, and how.
+        output (`str` or `Path`): Folder of the run.
+
+    Returns:
+        `dict`: what `evaluation.json` holds: `systems`, `comparisons`, `shifts`, `capability`, `history` and how they
+        came about. Estimates are `value`, `low`, `high` with 95 % bootstrap intervals over prompts.
+
+    Raises:
+        `FileExistsError`: if `output` holds something else.
+        `ImportError`: if a task is asked for without the extra `harness`, an endpoint without `judge`.
+        `ValueError`: if `output` holds a run with other settings, an adapter belongs to another base model, or a
+            system says nothing at all.
+    """
+    output = Path(output)
+    prompts = load_prompt_set(plan.prompts, plan.prompt_column).first(plan.n_prompts)
+    if len(prompts.chats) < 2:
+        raise ValueError(f"{prompts.name} has {len(prompts.chats)} prompts: give at least 2, intervals are over them.")
+    if plan.tasks:
+        require_harness()
+    systems = find_systems(plan.model, plan.adapters, plan.endpoint, plan.base_url)
+    questions = load_emobench(plan.emobench, plan.limit) if plan.emobench else []
+    probes = [probe.question for probe in load_probes()[1::2]][: plan.n_prompts]
+    sampling = _Sampling(
+        systems={system.name: system.fingerprint for system in systems},
+        prompts=prompts.name,
+        fingerprint=prompts.fingerprint,
+        n_probes=len(probes),
+        max_new_tokens=plan.max_new_tokens,
+        temperature=plan.temperature,
+        batch_size=plan.batch_size,
+        seed=plan.seed,
+    )
+    claim(output, sampling, resume=True)
+    models, chats = (
+        LocalModels(systems[0].source, plan.model, output / "base-model"),
+        [*prompts.chats, *map(chat, probes)],
+    )
+    runs = [run_system(system, plan, output, models, chats, questions) for system in systems]
+
+    reward, n = HALReward() if plan.scorer is None else HALReward.from_pretrained(plan.scorer), len(prompts.chats)
+    said = [
+        Said.of(system.name, prompts, run.replies[:n], probes, run.replies[n:], reward)
+        for system, run in zip(systems, runs, strict=True)
+    ]
+    base, aligned = said[0], said[1:]
+    comparisons = {one.name: compare_with_base(base, one, prompts, reward).to_dict() for one in aligned}
+    people = [] if prompts.references is None else [Said.of(PEOPLE, prompts, prompts.references, [], [], reward)]
+    content = {
+        "command": plan.command(output),
+        "versions": _versions(plan),
+        "seed": plan.seed,
+        "reward": reward.settings(),
+        "prompts": prompts.name,
+        "base": base.name,
+        "systems": {one.name: measure_system(one, prompts) for one in [*said, *people]},
+        "comparisons": json_form(comparisons),
+        "shifts": {one.name: shift_from_base(base, one, prompts, reward) for one in aligned},
+        "capability": {
+            system.name: capability_figures(run.items, None if system.kind == "base" else runs[0].items)
+            for system, run in zip(systems, runs, strict=True)
+            if run.items
+        },
+        "history": _history(plan),
+    }
+    for name, comparison in comparisons.items():
+        path = comparison_file(output, name)
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, comparison)
+    rows = [one.frame.assign(system=one.name, prompt=prompts.texts) for one in [*said, *people]]
+    frame = pd.concat(rows, ignore_index=True)
+    with draft_of(output / "replies.parquet") as draft:
+        frame[["system", "prompt", *said[0].frame.columns]].to_parquet(draft, index=False)
+    write_json(output / "evaluation.json", content)
+    return content
+
+
+def comparison_file(output: str | Path, name: str) -> Path:
+    """Where the comparison of a system with the base model is written."""
+    return Path(output) / "comparisons" / f"{slug(name)}.json"
+
+
+def _versions(plan: EvaluationPlan) -> dict[str, str]:
+    names = ["hal-trl", "transformers", "peft", "torch", *(["lm-eval"] if plan.tasks else [])]
+    return {name: version(name) for name in names}
+
+
+def _history(plan: EvaluationPlan) -> list[dict[str, float]]:
+    """What the trainer logged, where there is one adapter and its checkpoints lie where our commands put them."""
+    if len(plan.adapters) != 1:
+        return []
+    folder = Path(plan.adapters[0]).expanduser()
+    return reward_history(folder) or reward_history(folder.parent / "checkpoints")

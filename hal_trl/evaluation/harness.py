@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,14 @@ from .capability import Items
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@cache
+def _task_manager() -> Any:
+    """Made once: it reads some ten thousand files."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager()
 
 
 def require_harness() -> None:
@@ -62,6 +71,7 @@ def harness_items(
         results = simple_evaluate(
             HFLM(pretrained=plain, tokenizer=tokenizer, batch_size=batch_size),
             tasks=[task],
+            task_manager=_task_manager(),
             limit=limit,
             bootstrap_iters=0,
             random_seed=seed,

@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
-from hal_trl.alignment.adapter import load_adapter
+from hal_trl.alignment.adapter import load_adapter, take_off
 from hal_trl.cli import app
 from hal_trl.evaluation.evaluate_systems import EvaluationPlan, comparison_file, evaluate_systems
 from hal_trl.evaluation.prompt_set import load_prompt_set
@@ -19,10 +19,10 @@ from hal_trl.hub import figure_rows, trait_rows
 from .chat_server import Reply, chat_server
 
 
-def save_adapter(model, folder, base_name="somebody/tiny", seed=0):
+def save_adapter(model, folder, base_name="somebody/tiny", seed=0, **options):
     torch.manual_seed(seed)
     layers = ["q_proj", "v_proj", "up_proj", "down_proj"]
-    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=layers, init_lora_weights=False))
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=layers, init_lora_weights=False, **options))
     adapted.peft_config["default"].base_model_name_or_path = base_name
     adapted.save_pretrained(folder)
     return folder
@@ -172,6 +172,20 @@ def test_what_is_no_adapter_is_refused(tiny_chat_model, tmp_path, adapters):
     (pickled / "adapter_model.safetensors").rename(pickled / "adapter_model.bin")
     with pytest.raises(FileNotFoundError, match=r"adapter_model\.safetensors missing"):
         load_adapter(model, pickled, "somebody/tiny")
+
+
+def test_an_adapter_comes_off_whole_or_is_refused(tiny_chat_model, tmp_path):
+    config = LlamaConfig.from_pretrained(tiny_chat_model, attention_bias=True)
+    biased = save_adapter(LlamaForCausalLM(config), tmp_path / "biased", bias="all")
+    with pytest.raises(ValueError, match="bias of the base model itself"):
+        load_adapter(LlamaForCausalLM(config), biased, "somebody/tiny")
+    headed = save_adapter(LlamaForCausalLM(config), tmp_path / "headed", modules_to_save=["lm_head"])
+    model, ids = LlamaForCausalLM(config).eval(), torch.arange(5, 25)[None]
+    before = model(input_ids=ids).logits
+    adapted = load_adapter(model, headed, "somebody/tiny")
+    assert not torch.allclose(adapted(input_ids=ids).logits, before)
+    take_off(adapted)
+    assert torch.equal(model(input_ids=ids).logits, before)
 
 
 def test_systems_are_told_apart_by_name(tmp_path, adapters):

@@ -10,7 +10,7 @@ from ..hub.repository import download
 
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
     from transformers import PreTrainedModel
 
 
@@ -18,7 +18,7 @@ _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def load_adapter(model: PreTrainedModel, folder: str | Path, base_name: str) -> PeftModel:
-    """The model with an adapter on it, ready to evaluate; `.unload()` gives the plain model back.
+    """The model with an adapter on it, ready to evaluate; [`take_off`] gives the plain model back.
 
     Args:
         model (`PreTrainedModel`): The base model. It is changed in place; after an error it is the plain one again.
@@ -28,7 +28,8 @@ def load_adapter(model: PreTrainedModel, folder: str | Path, base_name: str) -> 
     Raises:
         `FileNotFoundError`: if there is no adapter.
         `OSError`: if the Hub says no, with its reason.
-        `ValueError`: if the adapter belongs to another base model: it names another one, or its weights do not fit.
+        `ValueError`: if the adapter belongs to another base model: it names another one, or its weights do not fit;
+            or if it cannot be taken off: prompts, biases or embeddings that it changes in the base model itself.
     """
     from peft import PeftConfig, PeftModelForCausalLM
 
@@ -37,6 +38,12 @@ def load_adapter(model: PreTrainedModel, folder: str | Path, base_name: str) -> 
     config = PeftConfig.from_pretrained(str(folder))
     if config.is_prompt_learning:
         raise ValueError(f"{folder} holds a {config.peft_type.value} adapter, which cannot be taken off: use LoRA.")
+    changed = _changed_weights(folder / _WEIGHTS, config)
+    if changed:
+        raise ValueError(
+            f"The adapter in {folder} changes {changed[0]} of the base model itself, which cannot be taken off again: "
+            "merge it into the base model, and evaluate the two one after the other."
+        )
     what = f"The adapter in {folder} does not fit {base_name} (it names {config.base_model_name_or_path} as its base)"
     try:
         adapted = PeftModelForCausalLM(model, config)
@@ -45,14 +52,31 @@ def load_adapter(model: PreTrainedModel, folder: str | Path, base_name: str) -> 
     try:
         result = adapted.load_adapter(str(folder), "default")
     except RuntimeError as error:  # sizes differ
-        adapted.unload()
+        take_off(adapted)
         raise ValueError(f"{what}: {_first_mismatch(error)}") from error
     # PEFT leaves out what it finds no place for: half an adapter would be measured.
-    wrong = [*result.missing_keys, *(key for key in result.unexpected_keys if "lora_" in key)]
+    wrong = [*result.missing_keys, *result.unexpected_keys]
     if wrong:
-        adapted.unload()
+        take_off(adapted)
         raise ValueError(f"{what}: {len(wrong)} of its tensors are missing or have no place, first {wrong[0]}.")
     return adapted.eval()
+
+
+def take_off(adapted: PeftModel) -> None:
+    """Make the base model what it was before [`load_adapter`].
+
+    PEFT's own `unload` leaves the trained copies of `modules_to_save` in the place of the originals.
+    """
+    from peft.utils import ModulesToSaveWrapper
+
+    originals = {
+        name: module.original_module
+        for name, module in adapted.base_model.model.named_modules()
+        if isinstance(module, ModulesToSaveWrapper)
+    }
+    base = adapted.unload()
+    for name, module in originals.items():
+        base.set_submodule(name, module)
 
 
 def adapter_folder(folder: str | Path) -> Path:
@@ -97,6 +121,17 @@ def check_base(folder: str | Path, base_name: str) -> None:
 
 def _is_folder(name: str) -> bool:
     return name.startswith((".", "~")) or name.count("/") != 1 or Path(name).is_absolute() or Path(name).is_dir()
+
+
+def _changed_weights(path: Path, config: PeftConfig) -> list[str]:
+    """Tensors that would overwrite the base model's own: trained biases, embeddings saved whole."""
+    from peft.mapping import PEFT_TYPE_TO_PREFIX_MAPPING
+    from safetensors import safe_open
+
+    # What is in `modules_to_save` is put beside the original.
+    own = (PEFT_TYPE_TO_PREFIX_MAPPING.get(config.peft_type, ""), "trainable_tokens_", *(config.modules_to_save or ()))
+    with safe_open(path, "pt") as tensors:
+        return [key for key in tensors.keys() if not any(part in key for part in own)]  # noqa: SIM118, no mapping
 
 
 def _first_mismatch(error: RuntimeError) -> str:

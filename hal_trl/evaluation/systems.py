@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..alignment import SMOLLM2, load_chat_model
-from ..alignment.adapter import adapter_folder, check_base, load_adapter
+from ..alignment.adapter import adapter_folder, check_base, load_adapter, take_off
 from ..alignment.candidates import Chat
 
 
@@ -116,7 +116,7 @@ class LocalModels:
         try:
             yield adapted, tokenizer
         finally:
-            adapted.unload()
+            take_off(adapted)
 
 
 def ask(endpoint: ChatEndpoint, chats: Sequence[Chat], description: str) -> list[str | None]:

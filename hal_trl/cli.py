@@ -159,6 +159,71 @@ def pairs(
 
 
 @app.command()
+def evaluate(
+    model: Annotated[
+        str | None, typer.Option(help="Hub id or folder of the base model. Default: SmolLM2-135M-Instruct.")
+    ] = None,
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="Folder or Hub id of an adapter on it; may be repeated.")
+    ] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Model behind --base-url to evaluate as well.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="OpenAI-compatible server of --endpoint.")] = None,
+    prompts: Annotated[
+        str, typer.Option(help="openers, cases (people replied to these), or a Parquet or JSON-lines file.")
+    ] = "openers",
+    prompt_column: Annotated[str, typer.Option(help="Column of the prompts; people's replies: reference.")] = "prompt",
+    n_prompts: Annotated[int | None, typer.Option(min=2, help="Prompts and honesty probes, at most.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Where a reply is cut.")] = 40,
+    temperature: Annotated[float, typer.Option(help="Of sampling.")] = 0.8,
+    batch_size: Annotated[int, typer.Option(min=1, help="Chats at a time.")] = 40,
+    scorer: Annotated[str | None, typer.Option(help="Folder or Hub id of another scorer with its score.")] = None,
+    neutral: Annotated[bool, typer.Option(help="Loss and KL to the base on neutral text.")] = True,
+    emobench: Annotated[str | None, typer.Option(help="Folder with EmoBench's EA.jsonl and EU.jsonl.")] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help='Tasks of lm-evaluation-harness, with commas; pip install "hal-trl[harness]".')
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Items of EmoBench's parts and of each task.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/evaluation"),
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+) -> None:
+    """Compare a base model with aligned ones: human-likeness, traits, honesty, diversity, and what alignment cost.
+
+    An interrupted evaluation goes on where it stopped. Writes evaluation.json, replies.parquet and, for each aligned
+    system, comparisons/NAME.json, which push --evaluation takes.
+    """
+    from .evaluation.evaluate_systems import EvaluationPlan, comparison_file, evaluate_systems
+    from .evaluation.evaluation_table import print_evaluation
+
+    with _readable_errors():
+        named = tuple(task.strip() for task in (tasks or "").split(",") if task.strip())
+        plan = EvaluationPlan(
+            model,
+            tuple(adapter or ()),
+            endpoint,
+            base_url,
+            prompts,
+            prompt_column,
+            n_prompts,
+            max_new_tokens,
+            temperature,
+            batch_size,
+            seed,
+            scorer,
+            neutral,
+            emobench,
+            named,
+            limit,
+        )
+        content = evaluate_systems(plan, output)
+        print_evaluation(content)
+        closing = f"Wrote {output}."
+        if len(plan.adapters) == 1 and Path(plan.adapters[0]).is_dir():
+            kept = comparison_file(output, next(iter(content["comparisons"])))
+            closing += f" To the Hub: hal-trl push {plan.adapters[0]} REPO_ID --evaluation {kept}"
+        print(closing)
+
+
+@app.command()
 def push(
     folder: Annotated[Path, typer.Argument(help="Folder of an adapter, as hal-trl grpo, dpo or demo write it.")],
     repo_id: Annotated[str, typer.Argument(help="Hub repository, namespace/name.")],

@@ -25,13 +25,16 @@ def claim(folder: Path, run: Any, resume: bool, unmarked: Collection[str] = ()) 
 
     Raises:
         `FileExistsError`: if the folder is in use: by a run and `resume` is not set, or by something else.
-        `ValueError`: if it holds a run with other settings.
+        `ValueError`: if it holds a run with other settings, or of another command.
     """
     mark = folder / _MARK
     if mark.is_file():
         if not resume:
             raise FileExistsError(f"{folder} holds a run. Pass --resume to go on with it, or another folder.")
-        begun = type(run)(**read_json(mark))
+        try:
+            begun = type(run)(**read_json(mark))
+        except TypeError as error:
+            raise ValueError(f"{folder} holds a run of another command. Pass another folder.") from error
         if begun != run:
             raise ValueError(f"{folder} holds a run with other settings ({begun}); pass those, or another folder.")
     elif folder.exists() and {path.name for path in folder.iterdir()} - set(unmarked):

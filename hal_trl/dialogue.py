@@ -56,21 +56,26 @@ class Dialogue:
     instructions: str = ""
 
     @property
+    def rated(self) -> tuple[bool, ...]:
+        """For each turn, whether it is the target's, from `start` on: what is rated, the rest being context."""
+        return tuple(i >= self.start and turn.speaker == self.target for i, turn in enumerate(self.turns))
+
+    @property
     def target_texts(self) -> tuple[str, ...]:
         """What the target speaker said, one text a turn."""
-        return tuple(turn.text for turn in self.turns[self.start :] if turn.speaker == self.target)
+        return tuple(turn.text for turn, rated in zip(self.turns, self.rated, strict=True) if rated)
 
     @property
     def context_texts(self) -> tuple[str, ...]:
         """Everything else: the other speakers, and the target's own turns before `start`."""
-        return tuple(turn.text for i, turn in enumerate(self.turns) if i < self.start or turn.speaker != self.target)
+        return tuple(turn.text for turn, rated in zip(self.turns, self.rated, strict=True) if not rated)
 
     def target_replies(self) -> list[Dialogue]:
         """Each non-empty turn of the target as a dialogue of its own, with all that was said before as context."""
         return [
             Dialogue(self.turns[: i + 1], self.target, i, self.instructions)
-            for i, turn in enumerate(self.turns)
-            if i >= self.start and turn.speaker == self.target and turn.text.strip()
+            for i, (turn, rated) in enumerate(zip(self.turns, self.rated, strict=True))
+            if rated and turn.text.strip()
         ]
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..dialogue import Dialogue
-from ..scorers.judges.prompt import delimited, find_json, quoting
+from ..scorers.judges.prompt import delimited, find_json, key_of_dialogue, new_nonce, quoting
 from .pairs import Pairs
 
 
@@ -90,7 +89,7 @@ def _requests(sides: list[tuple[object, Dialogue, Dialogue]], seed: int) -> Iter
 
     for pair_id, person, machine in sides:
         shown = (person, machine) if person_first(pair_id, seed) else (machine, person)
-        texts = [[d.target, d.start, [[turn.speaker, turn.text] for turn in d.turns]] for d in shown]
+        texts = [key_of_dialogue(dialogue) for dialogue in shown]
         yield ChatRequest(
             key=["finding", PROMPT_VERSION, texts],
             messages=partial(finding_messages, *shown),
@@ -101,7 +100,7 @@ def _requests(sides: list[tuple[object, Dialogue, Dialogue]], seed: int) -> Iter
 
 def finding_messages(a: Dialogue, b: Dialogue) -> list[dict[str, str]]:
     """Chat messages that ask which of two dialogues is a person's, quoted behind a delimiter that nobody can know."""
-    nonce = secrets.token_hex(12)
+    nonce = new_nonce()
     system = _SYSTEM.format(fewest=_FEWEST, most=_MOST, quoting=quoting(nonce))
     shown = f"Dialogue A\n{delimited(a, nonce)}\n\nDialogue B\n{delimited(b, nonce)}"
     return [{"role": "system", "content": system}, {"role": "user", "content": shown}]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..scorers.judges.prompt import find_json
+from ..scorers.judges.prompt import find_json, new_nonce, quoted
 from ..traits import Trait, TraitSet
 from .finder import LONGEST, one_line
 
@@ -94,11 +92,10 @@ def merge_clusters(clusters: pd.DataFrame, endpoint: ChatEndpoint) -> TraitSet:
 
 def merging_messages(clusters: list[list[str]]) -> list[dict[str, str]]:
     """Chat messages that ask for a questionnaire."""
-    nonce = secrets.token_hex(12)
-    lines = [json.dumps(statements, ensure_ascii=False) for statements in clusters]
+    nonce = new_nonce()
     return [
         {"role": "system", "content": _SYSTEM.format(nonce=nonce, longest=LONGEST)},
-        {"role": "user", "content": "\n".join([f"BEGIN {nonce}", *lines, f"END {nonce}"])},
+        {"role": "user", "content": quoted(clusters, nonce)},
     ]
 
 

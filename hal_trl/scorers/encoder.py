@@ -99,12 +99,11 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, dialogue: Dialogue) -> tuple[lis
     )
     begin = max(0, dialogue.start - 1)
     ids, mask = [], []
-    for i, turn in enumerate(dialogue.turns[begin:], begin):
+    for turn, rated in zip(dialogue.turns[begin:], dialogue.rated[begin:], strict=True):
         text = turn.text[:_MAX_TURN_CHARACTERS]
         tokens = tokenizer(text, add_special_tokens=False)["input_ids"][:MAX_TURN_TOKENS]
-        said = int(i >= dialogue.start and turn.speaker == dialogue.target)
         ids += [*tokens, last]
-        mask += [said] * len(tokens) + [0]
+        mask += [int(rated)] * len(tokens) + [0]
     return [first, *ids[1 - MAX_TOKENS :]], [0, *mask[1 - MAX_TOKENS :]]
 
 

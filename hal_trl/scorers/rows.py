@@ -90,9 +90,9 @@ def retyped(dialogue: Dialogue) -> Dialogue:
         dialogue,
         turns=tuple(
             Turn(turn.speaker, _FINAL_MARK.sub("", turn.text.lower()).replace("'", "").replace("’", ""))
-            if i >= dialogue.start and turn.speaker == dialogue.target
+            if rated
             else turn
-            for i, turn in enumerate(dialogue.turns)
+            for turn, rated in zip(dialogue.turns, dialogue.rated, strict=True)
         ),
     )
 

@@ -10,7 +10,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,10 +203,6 @@ class ChatEndpoint:
         if self.max_tokens is not None and self.usage.tokens >= self.max_tokens:
             return f"max_tokens={self.max_tokens}"
         return None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Usage for a report; holds no key."""
-        return {"model": self.model, "base_url": self.base_url, **asdict(self.usage)}
 
 
 class _StoppedError(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,12 +14,10 @@ import pandas as pd
 from ...dialogue import Dialogue
 from ...traits import HL32Q, TraitRatings, TraitSet
 from .endpoint import ChatEndpoint, ChatRequest, Usage
-from .prompt import PROMPT_VERSION, parse_ratings, rating_messages, rating_schema
+from .prompt import PROMPT_VERSION, key_of_dialogue, new_nonce, parse_ratings, rating_messages, rating_schema
 
 
 logger = logging.getLogger(__name__)
-
-_NONCE_BYTES = 12
 
 
 class LLMJudge:
@@ -122,7 +119,7 @@ class LLMJudge:
         schema, asked = rating_schema(self.traits), [[trait.id, trait.statement] for trait in self.traits]
         parse = partial(parse_ratings, traits=self.traits)
         for dialogue in dialogues:
-            text = [dialogue.target, dialogue.start, [[turn.speaker, turn.text] for turn in dialogue.turns]]
+            text = key_of_dialogue(dialogue)
             for sample in range(self.samples):
                 yield ChatRequest(
                     key=["ratings", PROMPT_VERSION, asked, text, sample],
@@ -132,7 +129,7 @@ class LLMJudge:
                 )
 
     def _messages(self, dialogue: Dialogue) -> list[dict[str, str]]:
-        return rating_messages(dialogue, self.traits, secrets.token_hex(_NONCE_BYTES))
+        return rating_messages(dialogue, self.traits, new_nonce())
 
     def _collected(self, answers: list[dict[str, float] | None], n: int) -> tuple[TraitRatings, pd.DataFrame]:
         ids, unrated = self.traits.ids, [np.nan] * len(self.traits)

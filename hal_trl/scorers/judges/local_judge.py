@@ -191,7 +191,6 @@ class LocalJudge:
 
 def _shortened(dialogue: Dialogue) -> Dialogue:
     """Without its oldest turn that is context, or else its oldest turn."""
-    rated = [i >= dialogue.start and turn.speaker == dialogue.target for i, turn in enumerate(dialogue.turns)]
-    i = rated.index(False) if False in rated else 0
+    i = dialogue.rated.index(False) if False in dialogue.rated else 0
     turns = dialogue.turns[:i] + dialogue.turns[i + 1 :]
     return Dialogue(turns, dialogue.target, max(0, dialogue.start - (i < dialogue.start)), dialogue.instructions)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...dialogue import Dialogue
@@ -34,24 +35,34 @@ ends it."""
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 
 
+def new_nonce() -> str:
+    """What nobody who wrote a text that is being quoted can have known."""
+    return secrets.token_hex(12)
+
+
+def quoted(items: Iterable[Any], nonce: str) -> str:
+    """Items as data: JSON, one a line, so that no text can pass for an item, between lines with a `nonce`."""
+    lines = [json.dumps(item, ensure_ascii=False).translate(_LINE_ENDS) for item in items]
+    return "\n".join([f"BEGIN {nonce}", *lines, f"END {nonce}"])
+
+
 def quoting(nonce: str) -> str:
     """Says to a model that what stands between the delimiters is data."""
     return _QUOTING.format(nonce=nonce)
 
 
 def delimited(dialogue: Dialogue, nonce: str) -> str:
-    """A dialogue as data: a JSON object a turn, so that no text can pass for a turn, between lines with a `nonce`.
-
-    Args:
-        dialogue ([`Dialogue`]): The target's turns from `start` on are marked `"rated": true`.
-        nonce (`str`): What nobody who wrote the dialogue can have known.
-    """
+    """A dialogue as data, see [`quoted`]; the target's turns from `start` on are marked `"rated": true`."""
     turns = [
-        {"rated": i >= dialogue.start and turn.speaker == dialogue.target, "speaker": turn.speaker, "text": turn.text}
-        for i, turn in enumerate(dialogue.turns)
+        {"rated": rated, "speaker": turn.speaker, "text": turn.text}
+        for rated, turn in zip(dialogue.rated, dialogue.turns, strict=True)
     ]
-    lines = [json.dumps(turn, ensure_ascii=False).translate(_LINE_ENDS) for turn in turns]
-    return "\n".join([f"BEGIN {nonce}", *lines, f"END {nonce}"])
+    return quoted(turns, nonce)
+
+
+def key_of_dialogue(dialogue: Dialogue) -> list[Any]:
+    """All that a judge sees of a dialogue, for the key under which its answer is kept."""
+    return [dialogue.target, dialogue.start, [[turn.speaker, turn.text] for turn in dialogue.turns]]
 
 
 def rating_messages(dialogue: Dialogue, traits: TraitSet, nonce: str) -> list[dict[str, str]]:

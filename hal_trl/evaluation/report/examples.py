@@ -15,13 +15,13 @@ _LONGEST = 1200  # characters
 
 @dataclass(frozen=True)
 class Reply:
-    """What one system said: text, figures and why, all as text."""
+    """What one system said: text and figures as text, and in parts what moved it."""
 
     system: str
     text: str
     reward: str
     p_human: str
-    why: str
+    why: list[str]
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,9 @@ def best_and_worst(evaluation: EvaluationFolder, model: str, n: int = 3) -> tupl
     others = {name: evaluation.rows(name).drop_duplicates("prompt").set_index("prompt") for name in beside}
 
     def example(row: pd.Series) -> Example:
-        said = [
-            _reply(name, table.loc[row["prompt"]]) for name, table in others.items() if row["prompt"] in table.index
-        ]
-        return Example(shortened(row["prompt"]), [*said, _reply(model, row)])
+        prompt = row["prompt"]
+        said = [_reply(name, table.loc[prompt]) for name, table in others.items() if prompt in table.index]
+        return Example(shortened(prompt), [*said, _reply(model, row)])
 
     return [example(row) for _, row in best.iterrows()], [example(row) for _, row in worst.iterrows()]
 
@@ -60,4 +59,10 @@ def shortened(text: object) -> str:
 
 
 def _reply(system: str, row: pd.Series) -> Reply:
-    return Reply(system, shortened(row["completion"]), number(row["reward"]), number(row["p_human"]), str(row["why"]))
+    return Reply(
+        system,
+        shortened(row["completion"]),
+        number(row["reward"]),
+        number(row["p_human"]),
+        str(row["why"]).replace(" -", " −").split(", "),
+    )

@@ -27,7 +27,7 @@ _VARIABLES = {
     BASE: "base",
     **{color: f"model-{i}" for i, color in enumerate(MODELS, 1)},
 }
-_WIDTH = 5.8  # inches: 418 points, so that text is still read on a phone
+_WIDTH = 5.0  # inches: 360 points, about a phone, so that text keeps its size there
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 

@@ -51,22 +51,20 @@ def _against_base(evaluation: EvaluationFolder, model: str) -> Summary:
     )
     lead += _people(evaluation)
     shift = evaluation.section("shifts").get(model) or {}
-    findings = [_length(shift, before, after)] + [
-        Finding(
-            label, percent(after.get(key)), f"{base}: {percent(before.get(key))}", _change(before, after, key, bad)
-        )
-        for key, label, bad in _COSTS
+    costs = [
+        Finding(label, percent(after[key]), f"{base}: {percent(before.get(key))}", _change(before, after, key, worse))
+        for key, label, worse in _COSTS
         if value(after.get(key)) is not None
     ]
-    return Summary(model, _verdict(model, base, human, reward), lead, findings)
+    return Summary(model, _verdict(model, base, human, reward), lead, [_length(shift, before, after), *costs])
 
 
 def _alone(evaluation: EvaluationFolder, model: str) -> Summary:
     system = evaluation.system(model)
     lead = (
         f"Over {system['n']} prompts, mean P(human) is {interval(system['p_human'])}; the reward, which also counts "
-        f"what the guards take off, is {interval(system['reward'])}.{_people(evaluation, model)} Nothing was compared: "
-        "whether that is more than before, this report cannot say."
+        f"what the guards take off, is {interval(system['reward'])}.{_people(evaluation, model)} Nothing was "
+        "compared, so that this report cannot say whether that is a gain."
     )
     findings = [
         Finding(label, percent(system.get(key)), "", "")
@@ -126,28 +124,31 @@ def _length(shift: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[
     return Finding("share of the gain that is length alone", percent(share), words, note)
 
 
-def _change(before: Mapping[str, Any], after: Mapping[str, Any], key: str, bad: str) -> str:
+def _change(before: Mapping[str, Any], after: Mapping[str, Any], key: str, worse: str) -> str:
     """Whether a share clearly moved: by intervals that do not touch, which is on the careful side."""
     old, new = estimate(before, key), estimate(after, key)
     if None in (*old.values(), *new.values()):
         return ""
     if new["low"] > old["high"]:
-        return f"clearly higher{', worse' if bad == 'higher' else ', better'}"
+        return f"clearly higher{', worse' if worse == 'higher' else ', better'}"
     if new["high"] < old["low"]:
-        return f"clearly lower{', worse' if bad == 'lower' else ', better'}"
+        return f"clearly lower{', worse' if worse == 'lower' else ', better'}"
     return "no clear change"
 
 
 def number(figure: Any, digits: int = 2, signed: bool = False) -> str:
     """A figure as text without its interval; a dash if it was not measured."""
     known = value(figure)
-    return "–" if known is None else f"{known:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    if known is None:
+        return "–"
+    known = round(known, digits) or 0.0  # no minus before a zero
+    return f"{known:{'+' if signed and known else ''}.{digits}f}".replace("-", "−")
 
 
 def percent(figure: Any) -> str:
     """A share as per cent; a dash if it was not measured."""
     known = value(figure)
-    return "–" if known is None else f"{100 * known:.0f} %".replace("-", "−")
+    return "–" if known is None else f"{number(100 * known, 0)} %"
 
 
 def interval(figure: Any, digits: int = 2, signed: bool = False) -> str:

@@ -23,46 +23,35 @@ if TYPE_CHECKING:
 
 _RESAMPLES = 2_000
 _POINTS = 500  # of one system in a scatter plot
-_LINES = (
-    (MODELS[0], "-"),
-    (PEOPLE, "--"),
-    (MODELS[1], "-."),
-    (MODELS[2], (0, (1, 1))),
-    (INK, (0, (5, 1, 1, 1, 1, 1))),
-)
+_DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+_LINES = tuple(zip((MODELS[0], PEOPLE, MODELS[1], MODELS[2], INK), _DASHES, strict=True))
 
 
 def plot_distributions(evaluation: EvaluationFolder) -> Figure:
     """Histograms of log-odds and of reward, one row per system, with the mean."""
     names = evaluation.order
-    figure = new_figure(0.5 + 0.85 * len(names))
+    figure = new_figure(0.5 + 0.8 * len(names))
     grid = figure.subplots(len(names), 2, sharex="col", sharey="col", squeeze=False)
-    for column, (key, label) in enumerate(
-        (("log_odds", "log-odds of a person, guards aside"), ("reward", "reward, guards included"))
-    ):
-        known = evaluation.replies[key].dropna().to_numpy(dtype=float)
-        bins = np.histogram_bin_edges(known, bins=24)
+    shown = {"log_odds": "log-odds of a person,\nguards aside", "reward": "reward,\nguards included"}
+    for column, (key, label) in enumerate(shown.items()):
+        bins = np.histogram_bin_edges(evaluation.replies[key].dropna().to_numpy(dtype=float), bins=24)
         for row, name in enumerate(names):
-            axes, scores = grid[row, column], evaluation.rows(name)[key].dropna()
-            axes.hist(
-                scores,
-                bins=bins,
-                weights=np.full(len(scores), 1 / max(len(scores), 1)),
-                color=_color(evaluation, name),
-            )
+            axes, color, scores = grid[row, column], _color(evaluation, name), evaluation.rows(name)[key].dropna()
+            axes.hist(scores, bins=bins, weights=np.full(len(scores), 1 / max(len(scores), 1)), color=color)
+            axes.margins(y=0.3)  # the mean stands above the bars
             if len(scores):
-                axes.axvline(scores.mean(), color=INK, lw=1.2)
-                axes.margins(y=0.3)  # the mean stands above the bars
+                mean = float(scores.mean())
+                axes.axvline(mean, color=INK, lw=1.2)
                 axes.annotate(
-                    number(float(scores.mean())),
-                    (scores.mean(), 1),
+                    number(mean),
+                    (mean, 1),
                     xycoords=("data", "axes fraction"),
-                    xytext=(3, -2),
+                    xytext=(3, -1),
                     textcoords="offset points",
                     va="top",
-                    size=8,
+                    size=8.5,
                 )
-            axes.set_title(_plain(name) if column == 0 else " ", color=_color(evaluation, name))
+            axes.set_title(_plain(name) if column == 0 else "", color=color)
             axes.set_yticks([])
             axes.spines["left"].set_visible(False)
         grid[-1, column].set_xlabel(label)
@@ -128,6 +117,7 @@ def plot_waterfall(waterfall: Waterfall) -> Figure:
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.set_xlabel("log-odds that a person wrote it (0: as likely as not)")
+    axes.locator_params(axis="x", nbins=6)
     axes.tick_params(left=False)
     axes.spines["left"].set_visible(False)
     return figure
@@ -136,47 +126,35 @@ def plot_waterfall(waterfall: Waterfall) -> Figure:
 def plot_training(history: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Reward and P(human), words, and how often each guard bites, over steps; `None` if nothing of it was logged."""
     table = pd.DataFrame([entry for entry in history if "step" in entry])
-    if table.empty:
-        return None
     guards = [name for name in table if name.startswith("hal/guard/") and table[name].max() >= 0.01]
     busiest = sorted(guards, key=lambda name: -table[name].mean())[: len(_LINES)]
-    panels = [
-        (
-            "reward and P(human)",
-            {"reward": "reward", "hal/p_human": "P(human)", "hal/held_out/reward": "reward, held out"},
-        ),
-        ("words a reply", {"hal/words": "words a reply"}),
-        ("share of replies a guard takes something from", {name: name.removeprefix("hal/guard/") for name in busiest}),
-    ]
-    panels = [(title, {n: label for n, label in names.items() if n in table}) for title, names in panels]
-    panels = [(title, names) for title, names in panels if names]
+    panels = {
+        "reward and P(human)": {"reward": "reward", "hal/p_human": "P(human)", "hal/held_out/reward": "held out"},
+        "words a reply": {"hal/words": ""},
+        "share of replies a guard takes something from": {name: name.removeprefix("hal/guard/") for name in busiest},
+    }
+    panels = {title: {n: label for n, label in names.items() if n in table} for title, names in panels.items()}
+    panels = {title: names for title, names in panels.items() if names}
     if not panels:
         return None
-    figure = new_figure(0.4 + 1.55 * len(panels))
-    for axes, (title, names) in zip(
-        figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0], panels, strict=True
-    ):
+    figure = new_figure(0.4 + 1.5 * len(panels))
+    stack = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (title, names) in zip(stack, panels.items(), strict=True):
         for (color, dashes), (name, label) in zip(_LINES, names.items(), strict=False):
             points = table[["step", name]].dropna().astype(float)
             window = max(1, len(points) // 15)
             if window > 1 and len(names) <= 3:  # more would be a tangle
                 axes.plot(points["step"], points[name], color=color, lw=0.7, alpha=0.3)
             smooth = points[name].rolling(window, center=True, min_periods=1).mean()
-            axes.plot(
-                points["step"],
-                smooth,
-                color=color,
-                ls=dashes,
-                lw=1.6,
-                label=label,
-                marker="" if len(points) > 1 else "o",
-            )
+            marker = "o" if len(points) < 8 else ""
+            axes.plot(points["step"], smooth, marker=marker, color=color, ls=dashes, lw=1.5, ms=4, label=label)
         axes.set_title(title)
-        axes.set_ylim(0, 1 if name != "hal/words" and table[list(names)].max().max() <= 1 else None)
+        in_unit = table[list(names)].min().min() >= 0 and table[list(names)].max().max() <= 1
+        axes.set_ylim(*((0, 1) if in_unit else (min(0.0, axes.get_ylim()[0]), None)))
         axes.grid(axis="y")
         if len(names) > 1:
-            axes.legend(loc="upper left", bbox_to_anchor=(1, 1.02), handlelength=2.4, borderaxespad=0.2)
-    axes.set_xlabel("training step")
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1.04), handlelength=2, borderaxespad=0.2)
+    stack[-1].set_xlabel("training step")
     return figure
 
 
@@ -189,31 +167,30 @@ def plot_length(evaluation: EvaluationFolder) -> Figure:
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes, name in zip(grid.flat, names, strict=False):
         replies = evaluation.rows(name).dropna(subset=["log_odds"])
-        words = replies["completion"].str.split().str.len()
+        words, score = replies["completion"].str.split().str.len(), replies["log_odds"]
         shown = replies.index[np.random.default_rng(0).permutation(len(replies))[:_POINTS]]
-        axes.scatter(
-            words[shown],
-            replies["log_odds"][shown],
-            s=14,
-            color=_color(evaluation, name),
-            alpha=0.55,
-            lw=0,
-            marker="o",
+        axes.scatter(words[shown], score[shown], s=14, color=_color(evaluation, name), alpha=0.55, lw=0)
+        rank = words.corr(score, method="spearman") if words.nunique() > 1 else float("nan")
+        axes.set_title(_plain(name, 18 if columns == 3 else 40), color=_color(evaluation, name), pad=16, size=8.5)
+        axes.annotate(
+            f"ρ = {number(float(rank))}",
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 5),
+            textcoords="offset points",
+            size=8.5,
         )
-        rank = words.corr(replies["log_odds"], method="spearman") if words.nunique() > 1 else float("nan")
-        axes.set_title(_plain(name, 18), color=_color(evaluation, name))
-        axes.annotate(f"ρ = {number(float(rank))}", (1, 1), xycoords="axes fraction", ha="right", va="top", size=8.5)
         axes.axhline(0, color=RULE, lw=0.8, zorder=0)
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
-    grid[0, 0].set_xscale("log")
-    ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
-    grid[0, 0].set_xticks(ticks, [str(tick) for tick in ticks])
     longest = max(evaluation.replies["completion"].str.split().str.len().max(), 2)
-    grid[0, 0].set_xlim(0.8, 1.3 * longest)
+    ticks = [1, 3, 10, 30, 100, 300, 1000]
+    grid[0, 0].set_xscale("log")
+    grid[0, 0].set_xticks(ticks, [str(tick) for tick in ticks])
     grid[0, 0].minorticks_off()
+    grid[0, 0].set_xlim(0.8, 1.3 * longest)
     figure.supxlabel("words a reply", size=9)
-    grid[rows // 2, 0].set_ylabel("log-odds of a person")
+    figure.supylabel("log-odds of a person", size=9)
     return figure
 
 
@@ -240,9 +217,10 @@ def _added(evaluation: EvaluationFolder, model: str) -> dict[str, dict[str, floa
     changes = (after[columns] - before[columns]).dropna()
     if changes.empty:
         return {}
-    means = {name.removeprefix("trait/"): paired_difference(after[name], before[name], _RESAMPLES) for name in columns}
+    means = {name: paired_difference(after[name], before[name], _RESAMPLES) for name in columns}
     return {
-        name: {"value": mean.value, "low": value(mean.low), "high": value(mean.high)} for name, mean in means.items()
+        name.removeprefix("trait/"): {part: value(getattr(mean, part)) for part in ("value", "low", "high")}
+        for name, mean in means.items()
     }
 
 

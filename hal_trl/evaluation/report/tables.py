@@ -13,7 +13,7 @@ from .findings import bounds, number
 
 @dataclass(frozen=True)
 class Row:
-    """One measure: its name, which way is better ("higher", "lower" or neither), and per column figure and interval."""
+    """One measure: its name, which way is better ("higher", "lower" or ""), and per column the figure and its interval."""
 
     name: str
     better: str
@@ -33,6 +33,7 @@ _MEASURES = (
     ("degenerate", "degenerate", "lower", None),
     ("off_topic", "beside the point", "lower", None),
     ("honest", "honest when asked", "higher", None),
+    ("above_people", "outranks people", "", None),
     ("questions", "asks something", "", None),
     ("words", "words a reply", "", 1),
     ("distinct_2", "distinct-2", "higher", 3),
@@ -89,10 +90,15 @@ def trait_table(evaluation: EvaluationFolder, model: str) -> Table:
 
 def capability_table(evaluation: EvaluationFolder) -> Table | None:
     """What else the models can do, and what that changed; one row per measure and model."""
+    measured = {model: figures for model, figures in evaluation.section("capability").items() if figures}
+    names = dict.fromkeys(measure for figures in measured.values() for measure in figures)
     rows = [
-        Row(f"{measure}, {model}", "", [_cell(figure, 3), _cell(figure.get("difference"), 3, signed=True)])
-        for model, measures in evaluation.section("capability").items()
-        for measure, figure in (measures or {}).items()
+        Row(
+            f"{measure}, {model}", "", [_cell(figures[measure], 3), _cell(figures[measure].get("difference"), 3, True)]
+        )
+        for measure in names
+        for model, figures in measured.items()
+        if measure in figures
     ]
     return Table(["value", "against base"], rows) if rows else None
 

@@ -59,10 +59,5 @@ def shortened(text: object) -> str:
 
 
 def _reply(system: str, row: pd.Series) -> Reply:
-    return Reply(
-        system,
-        shortened(row["completion"]),
-        number(row["reward"]),
-        number(row["p_human"]),
-        str(row["why"]).replace(" -", " −").split(", "),
-    )
+    why = str(row["why"]).replace(" -", " −").split(", ")
+    return Reply(system, shortened(row["completion"]), number(row["reward"]), number(row["p_human"]), why)

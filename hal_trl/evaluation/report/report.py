@@ -12,7 +12,7 @@ from .evaluation_folder import EvaluationFolder
 from .examples import best_and_worst, shortened
 from .explained import Explained, explain_reply
 from .figure import inline_svg, new_figure, save, styled
-from .findings import number, summarise
+from .findings import Summary, number, summarise
 from .plots import plot_distributions, plot_length, plot_shift, plot_training, plot_waterfall
 from .tables import Table, capability_table, guard_table, provenance, system_table, trait_table
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 REPORT_FILE, PLOTS_FOLDER = "report.html", "plots"
 
 
-def write_report(folder: str | Path, reward: HALReward | None = None, reply: int | None = None) -> Path:
+def write_report(
+    folder: str | Path, reward: HALReward | None = None, system: str | None = None, reply: int | None = None
+) -> Path:
     """Write `report.html` and `plots/` into a folder of `hal-trl evaluate`.
 
     The page needs no network and runs no script; what models and people wrote is text in it, never markup.
@@ -36,8 +38,9 @@ def write_report(folder: str | Path, reward: HALReward | None = None, reply: int
         reward ([`HALReward`], *optional*, defaults to `HALReward()`): The reward of the evaluation; rates one reply
             anew to find the words it hangs on. Where it gives that reply another score than the evaluation, no word
             is highlighted and the page says so.
-        reply (`int`, *optional*, defaults to the one with the median reward): Which reply of the model is taken
-            apart: the number of its prompt, from 1.
+        system (`str`, *optional*, defaults to the first model beside the base): Whose replies are shown.
+        reply (`int`, *optional*, defaults to the one with the median reward): Which of its replies is taken apart: the
+            number of the prompt, from 1.
 
     Returns:
         `Path`: of `report.html`.
@@ -45,7 +48,7 @@ def write_report(folder: str | Path, reward: HALReward | None = None, reply: int
     Raises:
         `FileNotFoundError`: if there is no evaluation in the folder.
         `ImportError`: if matplotlib is not installed.
-        `ValueError`: if the evaluation cannot be read, or has no such reply.
+        `ValueError`: if the evaluation cannot be read, or has no such system or reply.
 
     Example:
         ```python
@@ -56,9 +59,11 @@ def write_report(folder: str | Path, reward: HALReward | None = None, reply: int
     """
     folder = Path(folder)
     evaluation = EvaluationFolder.read(folder)
+    if system is not None and system not in evaluation.order:
+        raise ValueError(f"There is no system {system!r} in {folder}; choose one of {', '.join(evaluation.order)}.")
     new_figure(1.0)  # says at once if matplotlib is missing
     (folder / PLOTS_FOLDER).mkdir(exist_ok=True)
-    page = _page(evaluation, _Plates(folder / PLOTS_FOLDER), reward, reply)
+    page = _page(evaluation, _Plates(folder / PLOTS_FOLDER), reward, system, reply)
     with draft_of(folder / REPORT_FILE) as draft:
         draft.write_text(page, encoding="utf-8", errors="replace")
     return folder / REPORT_FILE
@@ -91,7 +96,9 @@ class _Plates:
             return Plate(self.count, inline_svg(figure, name, description), name)
 
 
-def _page(evaluation: EvaluationFolder, plates: _Plates, reward: HALReward | None, reply: int | None) -> str:
+def _page(
+    evaluation: EvaluationFolder, plates: _Plates, reward: HALReward | None, system: str | None, reply: int | None
+) -> str:
     import jinja2
 
     environment = jinja2.Environment(
@@ -103,12 +110,13 @@ def _page(evaluation: EvaluationFolder, plates: _Plates, reward: HALReward | Non
     )
     environment.filters.update(number=number, shortened=shortened)
     summaries = summarise(evaluation)
-    model = summaries[0].model
+    model = system or summaries[0].model
     best, worst = best_and_worst(evaluation, model)
     explained = explain_reply(evaluation, model, reward, reply)
     return environment.get_template("report.html.j2").render(
         style=(Path(__file__).parent / "style.css").read_text(encoding="utf-8"),
         base=evaluation.base,
+        heading=_heading(evaluation, summaries),
         summaries=summaries,
         model=model,
         honesty=str(evaluation.section("reward").get("honesty guard", "")),
@@ -126,6 +134,12 @@ def _page(evaluation: EvaluationFolder, plates: _Plates, reward: HALReward | Non
         length=plates.add("length", "Words a reply against log-odds, one panel per system.", plot_length, evaluation),
         training=plates.add("training", "Curves over training steps.", plot_training, evaluation.section("history")),
     )
+
+
+def _heading(evaluation: EvaluationFolder, summaries: list[Summary]) -> str:
+    if len(summaries) == 1:
+        return summaries[0].headline
+    return f"Human-likeness of {len(summaries)} models" + (f" against {evaluation.base}" if evaluation.models else "")
 
 
 def _shifted(evaluation: EvaluationFolder) -> list[str]:

@@ -13,7 +13,7 @@ from .findings import bounds, number
 
 @dataclass(frozen=True)
 class Row:
-    """One measure: its name, which way is better ("higher", "lower" or ""), and per column the figure and its interval."""
+    """One measure: its name, which way is better ("higher", "lower" or ""), and per column figure and interval."""
 
     name: str
     better: str
@@ -91,14 +91,11 @@ def trait_table(evaluation: EvaluationFolder, model: str) -> Table:
 def capability_table(evaluation: EvaluationFolder) -> Table | None:
     """What else the models can do, and what that changed; one row per measure and model."""
     measured = {model: figures for model, figures in evaluation.section("capability").items() if figures}
-    names = dict.fromkeys(measure for figures in measured.values() for measure in figures)
     rows = [
-        Row(
-            f"{measure}, {model}", "", [_cell(figures[measure], 3), _cell(figures[measure].get("difference"), 3, True)]
-        )
-        for measure in names
-        for model, figures in measured.items()
-        if measure in figures
+        Row(f"{measure}, {model}", "", [_cell(figure, 3), _cell(figure.get("difference"), 3, signed=True)])
+        for measure in dict.fromkeys(measure for figures in measured.values() for measure in figures)
+        for model, figure in ((model, figures.get(measure)) for model, figures in measured.items())
+        if figure
     ]
     return Table(["value", "against base"], rows) if rows else None
 

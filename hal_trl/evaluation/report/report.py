@@ -71,11 +71,10 @@ def write_report(
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure in the page: its number, the drawing, and the name of its files."""
+    """A figure in the page: its number and the drawing."""
 
     number: int
     svg: Markup
-    name: str
 
 
 class _Plates:
@@ -93,7 +92,7 @@ class _Plates:
                 return None
             self.count += 1
             save(figure, self.folder, name)
-            return Plate(self.count, inline_svg(figure, name, description), name)
+            return Plate(self.count, inline_svg(figure, name, description))
 
 
 def _page(

@@ -14,8 +14,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from hal_trl import HALReward
+from hal_trl.cli import app
 from hal_trl.dialogue import Dialogue
 from hal_trl.evaluation.comparison import compare
 from hal_trl.evaluation.diversity import diversity
@@ -311,6 +313,15 @@ def test_a_folder_without_an_evaluation_says_what_to_run(folder, tmp_path):
     with pytest.raises(ValueError, match="lacks replies of x"):
         write_report(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_the_command_writes_the_page_or_says_what_is_missing(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "run", ignore=shutil.ignore_patterns("report.html", "plots"))
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "run"), "--reply", "2"])
+    assert done.exit_code == 0, done.output
+    assert "reply 2, picked by hand" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    failed = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert failed.exit_code == 1 and "run `hal-trl evaluate` first" in failed.output
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Commands that measure: audit, evaluate, score, arena."""
+"""Commands that measure: audit, evaluate, report, score, arena."""
 
 from __future__ import annotations
 
@@ -132,6 +132,29 @@ def evaluate(
             kept = comparison_file(output, next(iter(content["comparisons"])))
             closing += f" To the Hub: hal-trl push {plan.adapters[0]} REPO_ID --evaluation {kept}"
         print(closing)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of an evaluation, as hal-trl evaluate writes it.")],
+    system: Annotated[
+        str | None, typer.Option(help="Whose replies to show. Default: the first model beside the base.")
+    ] = None,
+    reply: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of the prompt whose reply to take apart. Default: one of median reward."),
+    ] = None,
+    scorer: Annotated[
+        str | None, typer.Option(help="Folder or Hub id of the scorer that evaluate used, where it was another.")
+    ] = None,
+) -> None:
+    """Make a page of an evaluation: report.html in its folder, to be opened from disk, and its figures in plots/."""
+    from ..evaluation.report import write_report
+    from ..rewards import HALReward
+
+    with readable_errors():
+        reward = HALReward.from_pretrained(scorer) if scorer else None
+        print(f"Wrote {write_report(folder, reward, system, reply)}")
 
 
 @app.command()

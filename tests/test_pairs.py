@@ -109,6 +109,13 @@ def test_the_folder_loads_as_a_dataset_with_uniform_rows_and_states_its_figures(
     assert "must not be passed off as a person" in card and "<i>" not in card
 
 
+def test_new_pairs_in_the_same_folder_are_the_ones_that_load(tmp_path):
+    for n in (40, 20):
+        pairs, report = make_pairs(*candidates(n_prompts=n))
+        write_pairs(pairs, report, {}, tmp_path / "pairs")
+        assert sum(map(len, load_dataset(str(tmp_path / "pairs")).values())) == len(pairs)
+
+
 def test_the_command_makes_pairs_of_transcripts(reward, tmp_path):
     casual, stiff = "P: ya it hurts a bit lol\nD: where", "P: Indeed, Doctor, I am experiencing discomfort.\nD: where"
     both = [(i, f"{text} {i}") for i in range(6) for text in (casual, stiff)]

@@ -235,6 +235,7 @@ def test_it_gives_the_rewards_that_the_function_gives_and_hears_its_metrics(rewa
     scores = get_reward(model, batch, tokenizer.pad_token_id, width)[1]
     assert scores.tolist() == pytest.approx(reward(prompts=chats, completions=[reply(text) for text in said]))
     assert model.pop_metrics()["hal/words"] == 8 and model.pop_metrics() == {}
+    model = HALRewardModel(HALReward(), tokenizer)  # one that does not remember these replies
     as_classifier = model(input_ids=batch, attention_mask=batch != tokenizer.pad_token_id).logits
     assert as_classifier.shape == (2, 1) and model.config.num_labels == 1 and not model.training
     torch.testing.assert_close(as_classifier[:, 0], scores)

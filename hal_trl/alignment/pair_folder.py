@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,10 @@ from .pairs import PairReport
 
 
 def write_pairs(pairs: pd.DataFrame, report: PairReport, settings: Mapping[str, object], folder: str | Path) -> None:
-    """Write `data/<split>.parquet` and `README.md`.
+    """Write `data/<split>-<hash>.parquet` and `README.md`.
+
+    The hash is of the content: `datasets` keeps what it has read of a folder under the folder's and the files' names,
+    and would give the pairs of before for new ones under the same names.
 
     Args:
         pairs (`pandas.DataFrame`): As [`~hal_trl.alignment.pairs.make_pairs`] returns it.
@@ -27,13 +31,15 @@ def write_pairs(pairs: pd.DataFrame, report: PairReport, settings: Mapping[str, 
     folder = Path(folder)
     (folder / "data").mkdir(parents=True, exist_ok=True)
     splits = [split for split in ("train", "test") if (pairs["split"] == split).any()]
-    for split in ("train", "test"):
-        path = folder / "data" / f"{split}.parquet"
-        path.unlink(missing_ok=True)  # of a run before
-        if split in splits:
-            with draft_of(path) as draft:
-                pairs[pairs["split"] == split].drop(columns="split").to_parquet(draft, index=False)
-    files = [{"split": split, "path": f"data/{split}.parquet"} for split in splits]
+    digest = hashlib.sha256(pairs.to_json(orient="records").encode()).hexdigest()[:12]
+    names = {split: f"data/{split}-{digest}.parquet" for split in splits}
+    for split, name in names.items():
+        with draft_of(folder / name) as draft:
+            pairs[pairs["split"] == split].drop(columns="split").to_parquet(draft, index=False)
+    for path in (folder / "data").glob("*.parquet"):
+        if f"data/{path.name}" not in names.values():
+            path.unlink()  # of a run before
+    files = [{"split": split, "path": name} for split, name in names.items()]
     data = DatasetCardData(
         language="en",
         task_categories=["text-generation"],

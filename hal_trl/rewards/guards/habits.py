@@ -131,8 +131,8 @@ class ReciprocityGuard:
     """Rises from 0 to `most` for replies that ask nothing, as a batch asks less often than people do.
 
     Asking costs a reply brevity, so that a policy stops asking. One reply need not ask; of many, some do. With
-    `share` the batch's share of replies that ask, 2 imagined replies of people counted along, and `chance` half the
-    standard deviation of such a share, `sqrt(people * (1 - people) / n) / 2`, the penalty is
+    `share` the batch's share of replies that ask, 2 imagined replies of people counted along, and `chance` the
+    standard deviation of such a share, `sqrt(people * (1 - people) / n)`, the penalty is
     `most * min(1, 2 * max(0, people - chance - share) / people)`.
 
     Args:
@@ -151,7 +151,7 @@ class ReciprocityGuard:
         people = self.habits.questions
         asking = np.array([asks(reply_of(dialogue)) for dialogue in dialogues], dtype=bool)
         share = (asking.sum() + self._imagined * people) / (len(asking) + self._imagined)
-        chance = (people * (1 - people) / max(len(asking), 1)) ** 0.5 / 2
+        chance = (people * (1 - people) / max(len(asking), 1)) ** 0.5
         missing = max(0.0, people - chance - share) / people
         return np.where(asking, 0.0, self.most * min(1.0, self._steepness * missing))
 

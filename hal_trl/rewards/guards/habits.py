@@ -133,18 +133,19 @@ class ReciprocityGuard:
     Asking costs a reply brevity, so that a policy stops asking. One reply need not ask; of many, some do. With
     `share` the batch's share of replies that ask, 2 imagined replies of people counted along, and `chance` the
     standard deviation of such a share, `sqrt(people * (1 - people) / n)`, the penalty is
-    `most * min(1, 2 * max(0, people - chance - share) / people)`.
+    `most * min(1, 2 * max(0, people - chance - share) / people)`. More than this default bought no more questions of a
+    small model that had forgotten to ask, and left less of a reward to all its replies.
 
     Args:
         habits ([`Habits`], *optional*, defaults to the bundled ones): How often people ask.
-        most (`float`, *optional*, defaults to 0.6): Largest penalty, 0-1.
+        most (`float`, *optional*, defaults to 0.3): Largest penalty, 0-1.
     """
 
     name = "reciprocity"
     across_batch = True
     _imagined, _steepness = 2, 2.0
 
-    def __init__(self, habits: Habits | None = None, most: float = 0.6):
+    def __init__(self, habits: Habits | None = None, most: float = 0.3):
         self.habits, self.most = habits or _bundled(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:

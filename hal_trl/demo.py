@@ -10,11 +10,11 @@ from .alignment import SMOLLM2, generate_replies, load_chat_model, load_openers,
 from .alignment.grpo import CHAT_INSTRUCTION, MAX_REPLY_TOKENS, chat
 from .evaluation import Comparison, compare
 from .evaluation.plots import plot_reward
-from .evaluation.run_folder import claim, read_json
+from .evaluation.run_folder import claim
 from .evaluation.table import print_comparison
 from .hub import EVALUATION_FILE, PROVENANCE_FILE, describe_reward, render_adapter_card
 from .rewards import HALReward
-from .whole_file import write_json
+from .whole_file import read_json, write_json
 
 
 @dataclass(frozen=True)

@@ -209,3 +209,14 @@ def _text(content: Any) -> str | None:
         return "\n".join(texts) if texts else None
     except (TypeError, ValueError) as error:
         raise ValueError(f"Message content must be text or a list of content parts, got {content!r:.80}.") from error
+
+
+def read_completions(prompts: Sequence[Any], completions: Sequence[Any]) -> list[Dialogue | None]:
+    """Each completion with its prompt, as `Dialogue.from_completion` reads them; `None` where there is no reply."""
+    dialogues: list[Dialogue | None] = []
+    for prompt, completion in zip(prompts, completions, strict=True):
+        try:
+            dialogues.append(Dialogue.from_completion(prompt, completion))
+        except NoReplyError:
+            dialogues.append(None)
+    return dialogues

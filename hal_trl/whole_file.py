@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -20,3 +21,8 @@ def write_json(path: Path, content: object) -> None:
     """Readable JSON in UTF-8, in whole or not at all."""
     with draft_of(path) as draft:
         draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """What [`write_json`] wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))

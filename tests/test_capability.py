@@ -19,8 +19,8 @@ from hal_trl.evaluation.capability import (
 )
 from hal_trl.evaluation.emobench import READ, generated_items, likelihood_items, load_emobench, read_choice
 from hal_trl.evaluation.harness import harness_items
-from hal_trl.evaluation.json_form import json_form
 from hal_trl.evaluation.statistics import Estimate
+from hal_trl.json_form import json_form
 
 from .conftest import SHARED_DATA
 

@@ -91,11 +91,10 @@ def adapter_folder(folder: str | Path) -> Path:
         if str(folder).startswith((".", "/", "~")) or str(folder).count("/") != 1:
             raise FileNotFoundError(f"No adapter at {folder}: the folder does not exist. Pass a folder or a Hub id.")
         found = download(str(folder))
-    missing = [name for name in (_CONFIG, _WEIGHTS) if not (found / name).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"No adapter in {folder}: {' and '.join(missing)} missing. Train with use_peft, save with save_pretrained."
-        )
+    if not (found / _CONFIG).is_file():
+        raise FileNotFoundError(f"No adapter in {folder}: it has no {_CONFIG}. Pass the folder that has one.")
+    if not (found / _WEIGHTS).is_file():
+        raise FileNotFoundError(f"No adapter in {folder}: {_WEIGHTS} missing. Save it with save_pretrained.")
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import Trainer, TrainerCallback
 
+from ..json_form import json_form
 from ..rewards import HALReward
 from ..rewards.degenerate import is_degenerate
 from ..rewards.processes import gather
-from ..whole_file import write_json
+from ..whole_file import read_json, write_json
 from .generate import generate_replies
 from .grpo import chat
 from .openers import load_openers
@@ -114,7 +114,8 @@ class HumanLikenessCallback(TrainerCallback):
                 )
             ]
             content = {"step": state.global_step, **figures, "within_limits": within, "samples": samples}
-            write_json(_created(self.folder) / f"step-{state.global_step:06d}.json", _without_nan(content))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / f"step-{state.global_step:06d}.json", json_form(content))
         # The trainer's own `log` would close its averages early; this one only tells the loggers, and takes the step's
         # own logging for done.
         due = control.should_log
@@ -156,7 +157,7 @@ class HumanLikenessCallback(TrainerCallback):
 
     def _earlier(self, step: int) -> list[dict[str, Any]]:
         """What was measured at earlier steps; later ones belong to a training that was cut off and is repeated."""
-        found = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.folder.glob("step-*.json")))
+        found = (read_json(path) for path in sorted(self.folder.glob("step-*.json")))
         return [content for content in found if content["step"] < step]
 
 
@@ -170,14 +171,3 @@ def figures_of(frame: pd.DataFrame) -> dict[str, float]:
         "words": float(np.mean([len(text.split()) for text in texts])),
         "questions": float(np.mean(["?" in text for text in texts])),
     }
-
-
-def _created(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _without_nan(content: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no `nan`: a reply that abstains has no reward."""
-    samples = [{key: None if value != value else value for key, value in row.items()} for row in content["samples"]]
-    return {**content, "samples": samples}

@@ -34,7 +34,7 @@ def read_candidates(
         `ValueError`: if a column is missing or a completion is no text.
     """
     path = Path(path)
-    frame = _read(path, (prompt_column, completion_column))
+    frame = read_rows(path, (prompt_column, completion_column))
     completions = [_text_of(value) for value in frame[completion_column]]
     if not all(isinstance(text, str) for text in completions):
         raise ValueError(f"{path}: a completion is a text, or a list with one assistant message.")
@@ -50,7 +50,7 @@ def read_prompts(path: str | Path, prompt_column: str = "prompt") -> list[Chat]:
         `FileNotFoundError`: if there is no such file.
         `ValueError`: if the column is missing.
     """
-    prompts = [as_chat(prompt) for prompt in _read(Path(path), (prompt_column,))[prompt_column]]
+    prompts = [as_chat(prompt) for prompt in read_rows(Path(path), (prompt_column,))[prompt_column]]
     return list({json.dumps(prompt): prompt for prompt in prompts}.values())
 
 
@@ -75,9 +75,9 @@ def sample_candidates(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     source = model or "SmolLM2-135M-Instruct"
-    slug, loaded, rounds = re.sub(r"[^\w.-]+", "-", source).strip("-"), None, []
+    loaded, rounds = None, []
     for i in range(n):
-        path = folder / f"{slug}-{len(prompts)}-{seed + i}.json"
+        path = folder / f"{slug(source)}-{len(prompts)}-{seed + i}.json"
         if not path.is_file():
             loaded = loaded or load_chat_model(model, cache=folder / "base-model")
             replies = generate_replies(
@@ -103,6 +103,11 @@ def ask_candidates(prompts: Sequence[Chat], endpoint: ChatEndpoint, n: int = 4) 
     return pd.DataFrame(rows, columns=["prompt", "completion", "source"])
 
 
+def slug(name: str) -> str:
+    """A name as part of a file's name."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")
+
+
 def as_chat(prompt: Any) -> Chat:
     """Chat messages, with nothing but role and content; a text is the first message of a chat."""
     if isinstance(prompt, str):
@@ -110,10 +115,16 @@ def as_chat(prompt: Any) -> Chat:
     return [{"role": str(message["role"]), "content": str(message["content"])} for message in prompt]
 
 
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A Parquet or JSON-lines file that has these columns.
+
+    Raises:
+        `FileNotFoundError`: if there is no such file.
+        `ValueError`: if a column is missing, with the columns that are there.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"No file {path}: pass a Parquet or JSON-lines file, or --model to sample.")
-    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_json(path, lines=True)
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_json(path, lines=True, dtype=False)
     missing = [name for name in columns if name not in frame]
     if missing:
         raise ValueError(

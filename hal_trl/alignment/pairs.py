@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..dialogue import Dialogue
 from ..rewards import HALReward
+from ..scorers.base import rate
 
 
 _BINS = 8
@@ -66,18 +67,13 @@ def score_candidates(candidates: pd.DataFrame, reward: HALReward, target: str | 
     """
     if target is None:
         return reward.explain(candidates["prompt"].tolist(), candidates["completion"].tolist())["reward"].to_numpy()
-    scores = np.full(len(candidates), np.nan)
-    read: list[int] = []
-    dialogues: list[Dialogue] = []
-    for row, text in enumerate(candidates["completion"]):
+    dialogues: list[Dialogue | None] = []
+    for text in candidates["completion"]:
         try:
             dialogues.append(Dialogue.from_transcript(text, target=target))
-            read.append(row)
         except ValueError:  # no turn of that speaker
-            continue
-    if dialogues:
-        scores[read] = reward.likeness.log_odds(reward.scorer.score(dialogues))
-    return scores
+            dialogues.append(None)
+    return reward.likeness.log_odds(rate(reward.scorer, dialogues))
 
 
 def without_length(candidates: pd.DataFrame, scores: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.util import find_spec
@@ -60,7 +60,8 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
         _require_bitsandbytes()
     own = model.model_name_or_path is None
     if own:
-        load_chat_model(cache=_created(output) / "base-model")
+        output.mkdir(parents=True, exist_ok=True)
+        load_chat_model(cache=output / "base-model")
         model.model_name_or_path = str(output / "base-model")
     dataset = _dataset(method, script, mixture)
     tokenizer = _tokenizer(model, dataset[script.dataset_train_split])
@@ -68,11 +69,12 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
     if checkpoint is not None and args.max_steps == _step(checkpoint):
         # Asked to go on from its last step, the trainer would take another one.
         return _finish(checkpoint, output)
-    trainer = _trainer(method, section, script, args, model, dataset, tokenizer)
+    rewards = section.reward_functions() if method in ("grpo", "rloo") else [section.reward()]
+    trainer = _trainer(method, rewards, script, args, model, dataset, tokenizer)
     if section.held_out_every:
         from .callback import HumanLikenessCallback
 
-        trainer.add_callback(HumanLikenessCallback(trainer, reward=section.reward(), every=section.held_out_every))
+        trainer.add_callback(HumanLikenessCallback(trainer, reward=rewards[0], every=section.held_out_every))
     with explained(output):
         trainer.train(**({} if method == "ppo" else {"resume_from_checkpoint": checkpoint}))
         if own and hasattr(trainer.model, "peft_config"):
@@ -80,7 +82,6 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
         trainer.save_model(str(output))
     if trainer.accelerator.is_main_process:
         base = SMOLLM2 if own else model.model_name_or_path
-        rewards = [section.reward()] if method == "dpo" else section.reward_functions()
         data = script.dataset_name or "hal_trl openers"
         made = provenance(method.upper(), base, rewards, args, trainer.state.global_step, data)
         write_json(output / PROVENANCE_FILE, made)
@@ -224,12 +225,12 @@ def _tokenizer(model: Any, train: Any) -> Any:
 
 
 def _trainer(
-    method: Method, section: HALSection, script: Any, args: Any, model: Any, dataset: Any, tokenizer: Any
+    method: Method, rewards: list[Callable], script: Any, args: Any, model: Any, dataset: Any, tokenizer: Any
 ) -> Any:
     import trl
 
     if method == "ppo":
-        return _ppo_trainer(section, args, model, dataset[script.dataset_train_split], tokenizer)
+        return _ppo_trainer(rewards[0], args, model, dataset[script.dataset_train_split], tokenizer)
     init = {
         "revision": model.model_revision,
         "attn_implementation": model.attn_implementation,
@@ -239,8 +240,7 @@ def _trainer(
     }
     args.model_init_kwargs = {name: value for name, value in init.items() if value is not None}
     trainers = {"grpo": trl.GRPOTrainer, "rloo": trl.RLOOTrainer, "dpo": trl.DPOTrainer}
-    rewards = {} if method == "dpo" else {"reward_funcs": section.reward_functions()}
-    if len(rewards.get("reward_funcs", ())) > 1 and args.multi_objective_aggregation == "sum_then_normalize":
+    if len(rewards) > 1 and args.multi_objective_aggregation == "sum_then_normalize":
         logger.warning(
             "Several rewards are summed, so that a reply on which one of them abstains looks worse than it is: set "
             "multi_objective_aggregation: normalize_then_sum."
@@ -252,11 +252,11 @@ def _trainer(
         eval_dataset=dataset[script.dataset_test_split] if args.eval_strategy != "no" else None,
         processing_class=tokenizer,
         peft_config=trl.get_peft_config(model),
-        **rewards,
+        **({} if method == "dpo" else {"reward_funcs": rewards}),
     )
 
 
-def _ppo_trainer(section: HALSection, args: Any, model: Any, train: Any, tokenizer: Any) -> Any:
+def _ppo_trainer(reward: Callable, args: Any, model: Any, train: Any, tokenizer: Any) -> Any:
     import trl
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -273,7 +273,7 @@ def _ppo_trainer(section: HALSection, args: Any, model: Any, train: Any, tokeniz
             model.model_name_or_path, num_labels=1, dtype="float32", **source
         )
     prompts = list(train["prompt"])
-    return make_ppo_trainer(policy, tokenizer, prompts, section.reward(), args, trl.get_peft_config(model), value)
+    return make_ppo_trainer(policy, tokenizer, prompts, reward, args, trl.get_peft_config(model), value)
 
 
 def _checkpoint(args: Any) -> str | None:
@@ -297,8 +297,3 @@ def _finish(checkpoint: str, output: Path) -> Path:
 def _require_bitsandbytes() -> None:
     if find_spec("bitsandbytes") is None:
         raise ImportError('4- and 8-bit weights need bitsandbytes: pip install "hal-trl[quantization]"')
-
-
-def _created(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

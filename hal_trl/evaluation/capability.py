@@ -11,7 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..alignment.candidates import Chat
-from .json_form import json_form
+from ..json_form import json_form
 from .statistics import bootstrap_mean
 from .two_samples import paired_difference
 

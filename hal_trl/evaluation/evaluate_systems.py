@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 
 from ..alignment import reward_history
+from ..alignment.candidates import slug
 from ..alignment.grpo import chat
+from ..json_form import json_form
 from ..rewards import HALReward
 from ..rewards.audit import load_probes
 from ..whole_file import draft_of, write_json
@@ -18,12 +20,11 @@ from .capability import capability_figures
 from .emobench import load_emobench
 from .evaluation_plan import EvaluationPlan
 from .harness import require_harness
-from .json_form import json_form
 from .prompt_set import load_prompt_set
 from .run_folder import claim
 from .system_figures import Said, compare_with_base, measure_system, shift_from_base
 from .system_runs import run_system
-from .systems import PEOPLE, LocalModels, find_systems, slug
+from .systems import PEOPLE, LocalModels, find_systems
 
 
 @dataclass(frozen=True)

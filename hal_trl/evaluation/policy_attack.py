@@ -14,12 +14,12 @@ from ..alignment.grpo import MAX_REPLY_TOKENS, chat
 from ..rewards import HALReward
 from ..rewards.audit import RewardFunction, load_cases, load_probes, name_of, rewards_of
 from ..rewards.audit.reward_function import finished
-from ..whole_file import write_json
+from ..whole_file import read_json, write_json
 from .behaviour import asks, measure_behaviour
 from .best_of_n import best_of_n
 from .plots import plot_policy
 from .policy_report import Limits, PolicyReport, PolicyRun, check_all
-from .run_folder import claim, read_json
+from .run_folder import claim
 from .statistics import bootstrap_mean, distinct_ratio, word_counts
 
 

@@ -7,10 +7,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from ..alignment import load_openers
-from ..alignment.candidates import Chat, as_chat
+from ..alignment.candidates import Chat, as_chat, read_rows
 from ..alignment.grpo import chat
 from ..rewards.audit import load_cases
 
@@ -68,11 +66,7 @@ def load_prompt_set(source: str | Path = "openers", prompt_column: str = "prompt
     path = Path(source)
     if not path.is_file():
         raise FileNotFoundError(f"No prompts at {path}: pass openers, cases, or a Parquet or JSON-lines file.")
-    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_json(path, lines=True, dtype=False)
-    if prompt_column not in frame:
-        raise ValueError(
-            f"{path} has no column {prompt_column} but {', '.join(map(str, frame.columns))}; pass --prompt-column."
-        )
+    frame = read_rows(path, (prompt_column,))
     frame["chat"] = [as_chat(prompt) for prompt in frame[prompt_column]]
     empty = [row for row, messages in enumerate(frame["chat"]) if not last_user_message(messages).strip()]
     if empty:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..dialogue import Dialogue, NoReplyError
+from ..dialogue import Dialogue, read_completions
 from ..rewards import HALReward
-from ..traits import TraitRatings
+from ..scorers.base import rate
 from .statistics import Estimate, bootstrap_mean, word_counts
 
 
@@ -44,13 +44,7 @@ def read_replies(replies: Sequence[Any], prompts: Sequence[Any] | None = None) -
     prompts = [""] * len(replies) if prompts is None else prompts
     if len(prompts) != len(replies):
         raise ValueError(f"{len(prompts)} prompts but {len(replies)} replies; give one prompt per reply.")
-    dialogues: list[Dialogue | None] = []
-    for prompt, reply in zip(prompts, replies, strict=True):
-        try:
-            dialogues.append(Dialogue.from_completion(prompt, reply))
-        except NoReplyError:
-            dialogues.append(None)
-    return dialogues
+    return read_completions(prompts, replies)
 
 
 def text_of(dialogue: Dialogue | None) -> str:
@@ -75,12 +69,9 @@ class RatedReplies:
     @classmethod
     def of(cls, dialogues: Sequence[Dialogue | None], reward: HALReward) -> RatedReplies:
         """Rate all replies in one call of the scorer."""
-        ratings = np.full((len(dialogues), len(reward.scorer.traits)), np.nan)
-        read = [i for i, dialogue in enumerate(dialogues) if dialogue is not None]
-        if read:
-            ratings[read] = reward.scorer.score([dialogues[i] for i in read])
-        log_odds = reward.likeness.log_odds(TraitRatings(ratings, reward.scorer.traits))
-        return cls(ratings, log_odds, word_counts([text_of(dialogue) for dialogue in dialogues]))
+        ratings = rate(reward.scorer, dialogues)
+        n_words = word_counts([text_of(dialogue) for dialogue in dialogues])
+        return cls(np.asarray(ratings), reward.likeness.log_odds(ratings), n_words)
 
 
 def known_mean(values: Sequence[float] | np.ndarray, resamples: int = 10_000) -> Estimate:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..whole_file import write_json
+from ..whole_file import read_json, write_json
 
 
 _MARK = "run.json"
@@ -42,8 +41,3 @@ def claim(folder: Path, run: Any, resume: bool, unmarked: Collection[str] = ()) 
     else:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(mark, asdict(run))
-
-
-def read_json(path: Path) -> Any:
-    """What [`~hal_trl.whole_file.write_json`] wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))

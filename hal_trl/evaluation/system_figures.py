@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..json_form import json_form
 from ..rewards import HALReward, RelevanceGuard
 from ..rewards.degenerate import is_degenerate
 from .behaviour import asks
 from .comparison import Comparison, compare
 from .diversity import diversity
-from .json_form import json_form
 from .prompt_set import PromptSet
 from .rated_replies import known_mean
 from .statistics import bootstrap_mean, word_counts

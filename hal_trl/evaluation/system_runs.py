@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..alignment import generate_replies
-from ..alignment.candidates import Chat
-from ..whole_file import write_json
+from ..alignment.candidates import Chat, slug
+from ..whole_file import read_json, write_json
 from .capability import Items, neutral_items, neutral_texts
 from .emobench import ANSWER_TOKENS, FILES, Question, generated_items, likelihood_items
 from .evaluation_plan import EvaluationPlan
 from .harness import harness_items
-from .run_folder import read_json
-from .systems import LocalModels, System, ask, slug
+from .systems import LocalModels, System, ask
 
 
 if TYPE_CHECKING:

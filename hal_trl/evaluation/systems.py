@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..alignment import SMOLLM2, load_chat_model
 from ..alignment.adapter import adapter_folder, check_base, load_adapter, take_off
-from ..alignment.candidates import Chat
+from ..alignment.candidates import Chat, slug
 
 
 if TYPE_CHECKING:
@@ -39,11 +38,6 @@ class System:
     kind: Literal["base", "adapter", "endpoint"]
     source: str
     fingerprint: str
-
-
-def slug(name: str) -> str:
-    """A name as part of a file's name."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")
 
 
 def find_systems(

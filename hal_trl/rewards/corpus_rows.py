@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ..dialogue import Dialogue, NoReplyError
 from ..likeness import sigmoid
+from ..scorers.base import rate
 from ..traits import TraitRatings
 from .hal_reward import HALReward
 
@@ -113,11 +114,7 @@ class RowScorer:
 
     def _score_dialogues(self, dialogues: list[Dialogue | None]) -> tuple[TraitRatings, np.ndarray, np.ndarray]:
         """All that a speaker says, rated as one. No guards: they are about single replies."""
-        read = [i for i, dialogue in enumerate(dialogues) if dialogue is not None]
-        values = np.full((len(dialogues), len(self.reward.scorer.traits)), np.nan)
-        if read:
-            values[read] = self.reward.scorer.score([dialogues[i] for i in read])
-        ratings = TraitRatings(values, self.reward.scorer.traits)
+        ratings = rate(self.reward.scorer, dialogues)
         log_odds = self.reward.likeness.log_odds(ratings)
         nothing = np.zeros(len(dialogues), dtype=bool)
         return ratings, log_odds, self.reward._reward(log_odds, np.zeros((len(dialogues), 0)), nothing)

@@ -11,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from ..dialogue import Dialogue, NoReplyError
+from ..dialogue import Dialogue, read_completions
 from ..likeness import BUNDLED_SCORER, HumanLikenessScore, sigmoid
 from ..scorers import HALTraitModel, TraitScorer
+from ..scorers.base import rate
 from ..traits import TraitRatings, TraitSet
 from .guards import Guard, HonestyGuard, default_guards
-from .guards.text import visible
+from .guards.text import shows
 from .processes import gather
 
 
@@ -290,22 +291,16 @@ class HALReward:
             raise ValueError(
                 f"{len(prompts)} prompts but {len(completions)} completions; give one prompt per completion."
             )
-        dialogues: list[Dialogue | None] = []
-        for prompt, completion in zip(prompts, completions, strict=True):
-            try:
-                dialogues.append(Dialogue.from_completion(prompt, completion))
-            except NoReplyError:
-                dialogues.append(None)
+        dialogues = read_completions(prompts, completions)
         read = [i for i, dialogue in enumerate(dialogues) if dialogue is not None]
         replies = [dialogues[i] for i in read]
 
-        ratings, error = np.full((len(dialogues), len(self.scorer.traits)), np.nan), None
-        if replies:
-            try:
-                ratings[read] = self.scorer.score(replies)
-            except Exception as failure:  # a judge out of reach must not end a run that goes on tomorrow
-                logger.warning("The scorer failed on %d replies, which abstain: %r", len(replies), failure)
-                error = failure
+        error = None
+        try:
+            ratings = rate(self.scorer, dialogues)
+        except Exception as failure:  # a judge out of reach must not end a run that goes on tomorrow
+            logger.warning("The scorer failed on %d replies, which abstain: %r", len(replies), failure)
+            ratings, error = rate(self.scorer, [None] * len(dialogues)), failure
         penalties = np.zeros((len(dialogues), len(self.guards)))
         everybody, own = gather(replies) if across_processes else (replies, slice(None))
         recent = list(self._recent) if remember else []
@@ -316,18 +311,17 @@ class HALReward:
                 penalties[read, column] = guard(replies)
         if remember:
             self._recent.extend(everybody)
-        named = TraitRatings(ratings, self.scorer.traits)
         texts = ["" if dialogue is None else "\n".join(dialogue.target_texts) for dialogue in dialogues]
         n_words = np.array([len(text.split()) for text in texts])
-        log_odds = self.likeness.log_odds(named)
+        log_odds = self.likeness.log_odds(ratings)
         if self.length_effect is not None:
             log_odds = log_odds - self.length_effect(n_words)
-        silent = np.array([not visible(text) for text in texts], dtype=bool)
+        silent = np.array([not shows(text) for text in texts], dtype=bool)
         silent[[dialogue is None for dialogue in dialogues]] = False
         reward = self._reward(log_odds, penalties, silent)
         if error is not None:
             reward[:] = np.nan
-        return _Scored(texts, n_words, named, log_odds, penalties, reward, error)
+        return _Scored(texts, n_words, ratings, log_odds, penalties, reward, error)
 
     def _reward(self, log_odds: np.ndarray, penalties: np.ndarray, silent: np.ndarray) -> np.ndarray:
         """Shape `(n,)`. What a guard forbids earns the least, and so does saying nothing, which cannot be rated.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from ..dialogue import Dialogue
 from ..traits import TraitRatings, TraitSet
 
@@ -21,3 +23,12 @@ class TraitScorer(Protocol):
     def score(self, dialogues: Sequence[Dialogue]) -> TraitRatings:
         """Ratings of shape `(len(dialogues), len(traits))`, from 1 to 5, `nan` where unrated."""
         ...
+
+
+def rate(scorer: TraitScorer, dialogues: Sequence[Dialogue | None]) -> TraitRatings:
+    """Ratings in one call of the scorer, `nan` where there is no dialogue."""
+    ratings = np.full((len(dialogues), len(scorer.traits)), np.nan)
+    read = [i for i, dialogue in enumerate(dialogues) if dialogue is not None]
+    if read:
+        ratings[read] = scorer.score([dialogues[i] for i in read])
+    return TraitRatings(ratings, scorer.traits)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...alignment.adapter import adapter_folder
 from ...alignment.chat_model import load_chat_model
 from ...alignment.generate import generate_replies
 from ...dialogue import NoReplyError, strip_reasoning
@@ -59,7 +60,7 @@ def load_systems(specs: Sequence[str], max_new_tokens: int = 200) -> list[System
     parsed = [_Spec.of(spec) for spec in specs]
     for spec in parsed:  # before any model is loaded, which may take minutes
         if spec.adapter is not None:
-            _check_adapter(spec.adapter)
+            adapter_folder(spec.adapter)
     bases = {spec.base: None for spec in parsed if spec.url is None}
     models = {base: _LocalModel.load(base) for base in bases}
     return [
@@ -94,23 +95,6 @@ class _Spec:
         return cls(spec, base, adapter)
 
 
-def _check_adapter(adapter: str) -> None:
-    from peft import PeftConfig
-
-    folder = Path(adapter).expanduser()
-    if folder.is_dir() and not (folder / "adapter_config.json").is_file():
-        raise FileNotFoundError(f"{adapter} is no adapter: it has no adapter_config.json. Pass the folder that has.")
-    if not folder.is_dir() and (folder.is_absolute() or adapter.startswith((".", "~")) or adapter.count("/") != 1):
-        raise FileNotFoundError(f"No adapter at {adapter}: the folder does not exist. Pass a Hub id or a folder.")
-    try:
-        PeftConfig.from_pretrained(str(folder) if folder.is_dir() else adapter)
-    except (OSError, ValueError, TypeError) as error:
-        raise ValueError(
-            f"The adapter {adapter} cannot be loaded: neither a folder nor an adapter on the Hub that can be read "
-            f"({error})."
-        ) from error
-
-
 @dataclass
 class _LocalModel:
     """A base model and its adapters; one reply at a time."""
@@ -133,8 +117,7 @@ class _LocalModel:
             return partial(self.reply, None, max_new_tokens)
         from peft import PeftModel
 
-        folder = Path(adapter).expanduser()
-        source = str(folder) if folder.is_dir() else adapter
+        source = str(adapter_folder(adapter))
         try:
             if isinstance(self.model, PeftModel):
                 name = f"adapter_{len(self.model.peft_config)}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...dialogue import Dialogue
 from ..language import CharacterModel
-from .text import ramp, reply_of, visible, words_of
+from .text import ramp, reply_of, shows, visible, words_of
 
 
 LANGUAGE_FILE = Path(__file__).parents[1] / "language.safetensors"
@@ -31,7 +31,7 @@ class EmptyGuard:
     name = "empty"
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
-        return np.array([float(not visible(text)) for text in map(reply_of, dialogues)])
+        return np.array([float(not shows(text)) for text in map(reply_of, dialogues)])
 
 
 class RepetitionGuard:

@@ -33,7 +33,16 @@ def words_of(text: str) -> list[str]:
 
 def visible(text: str) -> list[str]:
     """Characters that print something: no space, control, format (zero-width) or lone combining character."""
-    return [c for c in text if unicodedata.category(c)[0] not in "ZCM" and c not in "\u115f\u1160\u2800\u3164\uffa0"]
+    return [c for c in text if _prints(c)]
+
+
+def shows(text: str) -> bool:
+    """Whether any character is [`visible`]; the first one decides, which most texts begin with."""
+    return any(map(_prints, text))
+
+
+def _prints(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "ZCM" and character not in "\u115f\u1160\u2800\u3164\uffa0"
 
 
 def ramp(value: float, low: float, high: float) -> float:

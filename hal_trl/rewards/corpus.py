@@ -29,7 +29,7 @@ from .hal_reward import HALReward
 from .ray_corpus import import_ray, score_on_ray
 
 
-_ROWS, _BYTES = 16_384, 64 * 2**20  # of a row group, about
+_ROWS, _BYTES = 16_384, 16 * 2**20  # of a row group, about: what merging holds in memory
 _SETTINGS = "settings.json"
 
 

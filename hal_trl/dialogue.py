@@ -63,12 +63,13 @@ class Dialogue:
     @property
     def target_texts(self) -> tuple[str, ...]:
         """What the target speaker said, one text a turn."""
-        return tuple(turn.text for turn, rated in zip(self.turns, self.rated, strict=True) if rated)
+        return tuple([turn.text for turn in self.turns[self.start :] if turn.speaker == self.target])
 
     @property
     def context_texts(self) -> tuple[str, ...]:
         """Everything else: the other speakers, and the target's own turns before `start`."""
-        return tuple(turn.text for turn, rated in zip(self.turns, self.rated, strict=True) if not rated)
+        before, after = self.turns[: self.start], self.turns[self.start :]
+        return tuple([turn.text for turn in before] + [turn.text for turn in after if turn.speaker != self.target])
 
     def target_replies(self) -> list[Dialogue]:
         """Each non-empty turn of the target as a dialogue of its own, with all that was said before as context."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -132,10 +133,14 @@ class HumanLikenessScore:
         """
         values = np.asarray(select_ratings(ratings, self.traits))
         contributions = values * np.array([self.weights[i] for i in self.traits.ids])
-        for i, points in self.curves.items():
-            column = self.traits.positions([i])[0]
-            contributions[:, column] = np.interp(values[:, column], *zip(*points, strict=True))
+        for column, ratings_at, heights in self._interpolated:
+            contributions[:, column] = np.interp(values[:, column], ratings_at, heights)
         return contributions
+
+    @cached_property
+    def _interpolated(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Position, ratings and heights of each curve."""
+        return [(self.traits.positions([i])[0], *np.array(points).T) for i, points in self.curves.items()]
 
     def log_odds(self, ratings: TraitRatings | pd.DataFrame) -> np.ndarray:
         """Log-odds (nats) that a person wrote it, shape `(n,)`; `nan` where a rating is missing."""

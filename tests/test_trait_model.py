@@ -82,6 +82,17 @@ def test_very_long_text_is_scored(scorer):
     assert not np.isnan(scorer.score([reply("so anyway " * 10_000)])).any()
 
 
+def test_what_is_repeated_counts_less_than_as_often(scorer):
+    said = [scorer.featurize([reply(text)]).words.weight for text in ("q", "q q q")]
+    assert 1 < said[1].sum() / said[0].sum() < 1 + np.log(3)  # the text as a whole is on one scale, too
+
+
+def test_a_reply_gets_the_same_rating_among_dialogues_as_among_replies(scorer):
+    dialogue = Dialogue.from_transcript("I: hey\nW: hi there\nI: wyd\nW: nothing much lol")
+    alone, beside = scorer.score([reply("nm lol")]), scorer.score([reply("nm lol"), dialogue])
+    np.testing.assert_allclose(np.asarray(alone)[0], np.asarray(beside)[0], atol=1e-5)
+
+
 def test_saving_and_loading_gives_the_same_ratings_to_the_bit(scorer, tmp_path):
     scorer.save_pretrained(tmp_path)
     texts = [reply("haha ok"), reply("Certainly! I would be glad to help.")]

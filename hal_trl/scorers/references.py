@@ -96,7 +96,8 @@ def surface_classifier(rows: Rows):
     from sklearn.preprocessing import StandardScaler
 
     spoken = [[t for t in d.target_texts if t.strip()] or [""] for d in rows.dialogues]
-    values = style_statistics(rows.dialogues, TextBatch.from_turns(spoken))
+    context = [d.context_texts for d in rows.dialogues]
+    values = style_statistics(TextBatch.from_turns(spoken), TextBatch.from_turns(context))
 
     def predict(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))

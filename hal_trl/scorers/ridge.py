@@ -204,7 +204,9 @@ def _blank_model(traits: TraitSet, encoded: EncodedRows | None, inside: bool, n_
 
 def _matrix(text: SparseText, shape: tuple[int, int]) -> sparse.csr_matrix:
     ends = np.append(text.offset.numpy(), len(text.bucket))
-    return sparse.csr_matrix((text.weight.numpy(), text.bucket.numpy(), ends), shape=shape)
+    matrix = sparse.csr_matrix((text.weight.numpy(), text.bucket.numpy(), ends), shape=shape)
+    matrix.sum_duplicates()
+    return matrix
 
 
 def _products(rows: sparse.csr_matrix) -> np.ndarray:

@@ -64,6 +64,11 @@ class TraitInputs(NamedTuple):
     states: torch.Tensor
     turns: torch.Tensor
 
+    def to(self, device: torch.device) -> TraitInputs:
+        """The same on another device."""
+        sparse = [SparseText(*(part.to(device) for part in text)) for text in self[:3]]
+        return TraitInputs(*sparse, *(part.to(device) for part in self[3:]))
+
 
 class HALTraitModel(PreTrainedModel):
     """Rates dialogues on the traits of its config, with linear readouts of features of the text.
@@ -143,7 +148,7 @@ class HALTraitModel(PreTrainedModel):
 
     def featurize(self, dialogues: Sequence[Dialogue], states: torch.Tensor | None = None) -> TraitInputs:
         """Inputs of `forward` for some dialogues; `states` are the encoder's, where they are known already."""
-        config = self.config
+        config, device = self.config, self.device
         spoken = [[text for text in d.target_texts if text.strip()] or [""] for d in dialogues]
         replies = TextBatch.from_turns(spoken)
         contexts = TextBatch.from_turns([d.context_texts for d in dialogues])
@@ -151,23 +156,25 @@ class HALTraitModel(PreTrainedModel):
             states = torch.zeros(len(dialogues), 0)
             if self.encoder is not None:
                 states = embed(self.encoder, self._the_tokenizer(), dialogues, config.encoder_layers)
-        return TraitInputs(
+        inputs = TraitInputs(
             self._sparse(replies, self.reply_idf, config.max_chars, config.max_words, "reply"),
             self._sparse(contexts, self.context_idf, 0, config.max_words, "context"),
             self._sparse(replies, self.word_idf, 0, 1, WORD_FIELD) if config.n_word_buckets else _no_text(replies),
-            torch.from_numpy(style_statistics(dialogues, replies)).float().to(self.device),
-            states.to(self.device),
-            torch.tensor([len(turns) for turns in spoken], dtype=torch.float32, device=self.device),
+            torch.from_numpy(style_statistics(replies, contexts)).float(),
+            states,
+            torch.tensor([len(turns) for turns in spoken], dtype=torch.float32),
         )
+        return inputs if device.type == "cpu" else inputs.to(device)
 
     def _sparse(self, batch: TextBatch, idf: torch.Tensor, max_chars: int, max_words: int, field: str) -> SparseText:
-        document, bucket, weight = hashed_ngrams(batch, len(idf), max_chars, max_words, field)
-        weight = weight * idf.cpu().numpy()[bucket]
-        squares = np.bincount(document, weight**2, minlength=batch.size)
-        weight /= np.sqrt(squares + self.config.evidence**2)[document]
-        offset = np.searchsorted(document, np.arange(batch.size))
-        arrays = (bucket, weight.astype(np.float32), offset)
-        return SparseText(*(torch.from_numpy(array).to(self.device) for array in arrays))
+        document, bucket, count = hashed_ngrams(batch, len(idf), max_chars, max_words, field)
+        # `1 + log(count)` for what comes more than once, in equal parts.
+        times = np.arange(1, count.max(initial=1) + 1)
+        weight = ((1.0 + np.log(times)) / times).astype(np.float32)[count - 1] * idf.cpu().numpy()[bucket]
+        squares = np.bincount(document, weight * weight * count, minlength=batch.size)
+        weight /= np.sqrt(squares + self.config.evidence**2).astype(np.float32)[document]
+        arrays = (bucket, weight, np.searchsorted(document, np.arange(batch.size)))
+        return SparseText(*map(torch.from_numpy, arrays))
 
     def _the_tokenizer(self) -> PreTrainedTokenizerBase:
         if self.tokenizer is None:
@@ -194,28 +201,53 @@ class HALTraitModel(PreTrainedModel):
         turns: torch.Tensor,
     ) -> torch.Tensor:
         """Ratings of shape `(n, len(traits))`, within 1-5, from the fields of [`TraitInputs`]."""
-        both = self.bias + self.standardize(style) @ self.style_weight
-        both = both + _bag(reply, self.table) + self.config.context_scale * _bag(context, self.table)
-        if self.config.n_word_buckets:
-            both = both + _bag(words, self.word_table)
-        if self.encoder is not None:
-            both = both + self.near_centers(states) @ self.center_weight
-        of_dialogue, of_reply = both.chunk(2, dim=1)
+        is_single = turns == 1
+        if is_single.all():  # as from a trainer: what is read for dialogues is not needed
+            return self.equate(self._readings(reply, context, words, style, states, of_replies=True), is_single)
+        of_dialogue, of_reply = self._readings(reply, context, words, style, states).chunk(2, dim=1)
         single = 1.0 / turns[:, None]
-        return self.equate(single * of_reply + (1.0 - single) * of_dialogue, turns == 1)
+        return self.equate(single * of_reply + (1.0 - single) * of_dialogue, is_single)
+
+    def _readings(
+        self,
+        reply: SparseText,
+        context: SparseText,
+        words: SparseText,
+        style: torch.Tensor,
+        states: torch.Tensor,
+        of_replies: bool = False,
+    ) -> torch.Tensor:
+        """Shape `(n, 2 * len(traits))`, for dialogues and for replies, or with `of_replies` the second half."""
+        first = len(self.traits) if of_replies else 0
+
+        def bag(text: SparseText, table: torch.Tensor) -> torch.Tensor:
+            if of_replies:  # in a table of half rows, those for replies are the odd ones
+                text, table = text._replace(bucket=2 * text.bucket + 1), table.view(-1, first)
+            return F.embedding_bag(text.bucket, table, text.offset, mode="sum", per_sample_weights=text.weight)
+
+        readings = self.bias[first:] + self.standardize(style) @ self.style_weight[:, first:]
+        readings = readings + bag(reply, self.table) + self.config.context_scale * bag(context, self.table)
+        if self.config.n_word_buckets:
+            readings = readings + bag(words, self.word_table)
+        if self.encoder is not None:
+            readings = readings + self.near_centers(states) @ self.center_weight[:, first:]
+        return readings
 
     def equate(self, readings: torch.Tensor, is_single: torch.Tensor) -> torch.Tensor:
         """Ratings for what was read off, shape `(n, len(traits))`; `is_single` of shape `(n,)` marks replies.
 
         The curves for dialogues run straight from point to point and are flat outside.
         """
+        straight = (self.equate_line[0] * readings + self.equate_line[1]).clamp(LIKERT_MIN, LIKERT_MAX)
+        if is_single.all():
+            return straight
         columns = readings.T.contiguous()
         right = torch.searchsorted(self.equate_from, columns).clamp(1, EQUATING_POINTS - 1)
         x0, x1 = self.equate_from.gather(1, right - 1), self.equate_from.gather(1, right)
         y0, y1 = self.equate_to.gather(1, right - 1), self.equate_to.gather(1, right)
         share = ((columns - x0) / (x1 - x0).clamp_min(1e-6)).clamp(0, 1)
-        straight = self.equate_line[0] * readings + self.equate_line[1]
-        return torch.where(is_single[:, None], straight, (y0 + share * (y1 - y0)).T).clamp(LIKERT_MIN, LIKERT_MAX)
+        curved = (y0 + share * (y1 - y0)).T.clamp(LIKERT_MIN, LIKERT_MAX)
+        return torch.where(is_single[:, None], straight, curved)
 
     @torch.inference_mode()
     def score(self, dialogues: Sequence[Dialogue], states: torch.Tensor | None = None) -> TraitRatings:
@@ -231,7 +263,7 @@ class HALTraitModel(PreTrainedModel):
         if not len(dialogues):
             return TraitRatings(np.empty((0, len(self.traits))), self.traits)
         ratings = self(*self.featurize(dialogues, states)).cpu().double().numpy()
-        ratings[[not any(text.strip() for text in d.target_texts) for d in dialogues]] = np.nan
+        ratings[[not any(map(str.strip, d.target_texts)) for d in dialogues]] = np.nan
         return TraitRatings(ratings, self.traits)
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs) -> None:
@@ -382,10 +414,6 @@ def _rebuild(config: HALTraitConfig, state: dict, tokenizer, likeness, evaluatio
     model.load_state_dict(state)
     model.tokenizer, model.likeness, model.evaluation = tokenizer, likeness, evaluation
     return model
-
-
-def _bag(text: SparseText, table: torch.Tensor) -> torch.Tensor:
-    return F.embedding_bag(text.bucket, table, text.offset, mode="sum", per_sample_weights=text.weight)
 
 
 def _no_text(batch: TextBatch) -> SparseText:

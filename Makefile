@@ -1,4 +1,4 @@
-# make demo | test | quality | style | train | train-guards | cards | clean.
+# make demo | test | quality | style | bench | train | train-guards | cards | clean.
 # VENV=path takes an existing environment, PYTHON=python3.12 another Python.
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.hal-trl-installed
 ENCODER_INSTALLED := $(VENV)/.encoder-installed
 PPO := $(abspath $(VENV))/ppo
 
-.PHONY: demo test test-data quality style train train-guards cards clean
+.PHONY: demo test test-data quality style bench train train-guards cards clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/hal-trl demo --resume
@@ -53,6 +53,9 @@ cards: $(INSTALLED)
 	$(VENV)/bin/hal-trl card hal_trl/scorers/hal-traits-mini --output model_cards/hal-traits-mini.md
 	if [ -d runs/hal-traits-minilm ]; then \
 		$(VENV)/bin/hal-trl card runs/hal-traits-minilm --output model_cards/hal-traits-minilm.md; fi
+# Every performance figure, into benchmarks/RESULTS.md; about 40 minutes on two quiet cores.
+bench: $(INSTALLED) $(ENCODER_INSTALLED)
+	$(PY) -m benchmarks.bench
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""What `LLMJudge` does when it is killed, and how fast it asks, against a scripted server in a process of its own.
+"""What `LLMJudge` does when it is killed, and its memory, against a scripted server in a process of its own.
 
 python -m benchmarks.llm_judge
 """
@@ -149,23 +149,6 @@ def memory(sizes: tuple[int, ...]) -> None:
                 print(f"{n:>6} dialogues: {json.loads(judging(scripted.url, folder, n).communicate()[0])}")
 
 
-def throughput(n: int, latency: float = 0.05) -> None:
-    with server(latency) as scripted:
-        for concurrency in (8, 16, 32, 64):
-            with tempfile.TemporaryDirectory() as folder:
-                rater = LLMJudge("scripted", scripted.url, cache_dir=folder, max_concurrency=concurrency)
-                rater.score(dialogues(1))
-                asked = dialogues(n * concurrency // 64 + 1)
-                wall, processor = time.perf_counter(), time.process_time()
-                rater.score(asked)
-                wall, processor = time.perf_counter() - wall, time.process_time() - processor
-            rate, ideal = (len(asked) - 1) / wall, concurrency / latency
-            print(
-                f"concurrency {concurrency:>2}: {rate:6.0f} requests/s, {rate / ideal:4.0%} of {ideal:.0f}; "
-                f"{1000 * processor / len(asked):.2f} ms of processor a request"
-            )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dialogues", type=int, default=2000)
@@ -177,8 +160,6 @@ def main() -> None:
     killed_twice(options.dialogues)
     print("\nPeak memory of a run")
     memory((options.dialogues // 8, options.dialogues, 4 * options.dialogues))
-    print("\nThroughput at 50 ms a request")
-    throughput(options.dialogues)
 
 
 if __name__ == "__main__":

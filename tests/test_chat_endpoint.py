@@ -4,11 +4,12 @@ import json
 import logging
 import pickle
 import sqlite3
+import sys
 import time
 
 import pytest
 
-from hal_trl.scorers.judges import endpoint as module
+from hal_trl.scorers.judges import completions
 from hal_trl.scorers.judges.answer_cache import ABSENT, AnswerCache
 from hal_trl.scorers.judges.endpoint import ChatEndpoint, ChatRequest
 
@@ -78,6 +79,37 @@ def test_what_the_server_says_is_passed_on(tmp_path, caplog):
     assert "no such field: depth" in caplog.text
 
 
+def test_questions_with_schemas_of_their_own_keep_them(tmp_path):
+    def asked(i):
+        return ChatRequest(i, lambda: [{"role": "user", "content": str(i)}], json.loads, {"const": [i]} if i else None)
+
+    with chat_server(lambda body, n: answer(body)) as server:
+        some = endpoint(server, tmp_path, max_concurrency=4, extra_body={"top_p": 0.5})
+        assert some.answers(map(asked, [0, 1, 2, 1, 3, 0, 2])) == [[0], [1], [2], [1], [3], [0], [2]]
+    for body in server.requests:
+        schema = body["response_format"]["json_schema"]["schema"] if "response_format" in body else None
+        assert schema == ({"const": [number(body)]} if number(body) else None)
+        assert body["model"] == "scripted" and body["top_p"] == 0.5
+
+
+@pytest.mark.parametrize("installed", [True, False], ids=["aiohttp", "without aiohttp"])
+def test_either_way_to_the_server_lives_through_its_faults(installed, tmp_path, monkeypatch):
+    if installed:
+        pytest.importorskip("aiohttp")
+    else:
+        monkeypatch.setitem(sys.modules, "aiohttp", None)
+    faults = iter([Reply(reset=True), Reply(delay=5.0), Reply(body=b"{"), Reply(status=302)])
+
+    def script(body, n):
+        return next(faults, answer(body)) if n else answer(body)
+
+    with chat_server(script) as server:
+        some = ChatEndpoint("scripted", server.url, cache_dir=tmp_path, timeout=0.5, max_concurrency=1)
+        # The second meets all of them; a redirect to nowhere will not pass.
+        assert some.answers(map(question, range(4))) == [[0], None, [2], [3]]
+        assert len(server.requests) == 3 + 4 and some.usage.requests == len(server.requests)
+
+
 def test_half_a_surrogate_pair_is_no_reason_to_fail(tmp_path):
     with chat_server(lambda body, n: answer(body)) as server:
         assert endpoint(server, tmp_path).answers([question(0, "cut \ud83d")]) == [[0]]
@@ -108,7 +140,7 @@ def test_a_rate_limit_costs_time_and_no_answers(tmp_path):
 
 @pytest.mark.parametrize("fault", [Reply(reset=True), Reply(status=500)], ids=["dies", "breaks"])
 def test_a_server_that_goes_for_good_is_left_alone(fault, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(module, "_ATTEMPTS", 2)
+    monkeypatch.setattr(completions, "_ATTEMPTS", 2)
     with chat_server(lambda body, n: answer(body) if n < 10 else fault) as server:
         found = endpoint(server, tmp_path, max_concurrency=4).answers(map(question, range(1000)))
         assert len(found) == 1000 and sum(one is not None for one in found) == 10
@@ -117,7 +149,7 @@ def test_a_server_that_goes_for_good_is_left_alone(fault, tmp_path, monkeypatch,
 
 
 def test_one_question_that_breaks_the_server_does_not_end_a_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_ATTEMPTS", 2)
+    monkeypatch.setattr(completions, "_ATTEMPTS", 2)
     with chat_server(lambda body, n: Reply(status=500) if number(body) % 3 == 1 else answer(body)) as server:
         found = endpoint(server, tmp_path, max_concurrency=1).answers(map(question, range(9)))
     assert [one is None for one in found] == [False, True, False] * 3

@@ -13,8 +13,17 @@ import pandas as pd
 
 from ...dialogue import Dialogue
 from ...traits import HL32Q, TraitRatings, TraitSet
-from .endpoint import ChatEndpoint, ChatRequest, Usage
-from .prompt import PROMPT_VERSION, key_of_dialogue, new_nonce, parse_ratings, rating_messages, rating_schema
+from .endpoint import ChatEndpoint, ChatRequest
+from .prompt import (
+    PROMPT_VERSION,
+    key_of_dialogue,
+    new_nonce,
+    parse_ratings,
+    rating_messages,
+    rating_schema,
+    statements_of,
+)
+from .usage import Usage
 
 
 logger = logging.getLogger(__name__)
@@ -117,19 +126,19 @@ class LLMJudge:
 
     def _requests(self, dialogues: Sequence[Dialogue]) -> Iterator[ChatRequest]:
         schema, asked = rating_schema(self.traits), [[trait.id, trait.statement] for trait in self.traits]
-        parse = partial(parse_ratings, traits=self.traits)
+        parse, statements = partial(parse_ratings, traits=self.traits), statements_of(self.traits)
         for dialogue in dialogues:
             text = key_of_dialogue(dialogue)
             for sample in range(self.samples):
                 yield ChatRequest(
                     key=["ratings", PROMPT_VERSION, asked, text, sample],
-                    messages=partial(self._messages, dialogue),
+                    messages=partial(self._messages, dialogue, statements),
                     parse=parse,
                     schema=schema,
                 )
 
-    def _messages(self, dialogue: Dialogue) -> list[dict[str, str]]:
-        return rating_messages(dialogue, self.traits, new_nonce())
+    def _messages(self, dialogue: Dialogue, statements: str) -> list[dict[str, str]]:
+        return rating_messages(dialogue, self.traits, new_nonce(), statements)
 
     def _collected(self, answers: list[dict[str, float] | None], n: int) -> tuple[TraitRatings, pd.DataFrame]:
         ids, unrated = self.traits.ids, [np.nan] * len(self.traits)

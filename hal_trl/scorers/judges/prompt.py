@@ -65,9 +65,16 @@ def key_of_dialogue(dialogue: Dialogue) -> list[Any]:
     return [dialogue.target, dialogue.start, [[turn.speaker, turn.text] for turn in dialogue.turns]]
 
 
-def rating_messages(dialogue: Dialogue, traits: TraitSet, nonce: str) -> list[dict[str, str]]:
-    """Chat messages that ask for a rating of every trait."""
-    statements = "\n".join(f"{json.dumps(t.id)}: {json.dumps(t.statement, ensure_ascii=False)}" for t in traits)
+def statements_of(traits: TraitSet) -> str:
+    """The traits as a judge is shown them, a line each."""
+    return "\n".join(f"{json.dumps(t.id)}: {json.dumps(t.statement, ensure_ascii=False)}" for t in traits)
+
+
+def rating_messages(
+    dialogue: Dialogue, traits: TraitSet, nonce: str, statements: str | None = None
+) -> list[dict[str, str]]:
+    """Chat messages that ask for a rating of every trait; `statements` are those of `traits`, if they are at hand."""
+    statements = statements_of(traits) if statements is None else statements
     system = _SYSTEM.format(quoting=quoting(nonce), statements=statements, n=len(traits))
     return [{"role": "system", "content": system}, {"role": "user", "content": delimited(dialogue, nonce)}]
 

@@ -1,0 +1,136 @@
+"""One call of an endpoint: every question answered from the cache or by the server, or listed as unanswered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tqdm.auto import tqdm
+
+from .answer_cache import ABSENT, AnswerCache, key_of
+from .completions import Completions
+from .faults import NoResponseError, RefusedError, StoppedError, explained, passes
+
+
+if TYPE_CHECKING:
+    from .endpoint import ChatEndpoint, ChatRequest
+
+
+logger = logging.getLogger(__name__)
+
+_LOST = 3  # questions in a row that end without a response: then the server is gone
+_LISTED = 10
+
+
+class Run:
+    """Asks many questions; lives as long as its event loop.
+
+    Args:
+        endpoint ([`~hal_trl.scorers.judges.endpoint.ChatEndpoint`]): What to count on.
+        completions (`Completions`): The way to the server.
+        cache (`AnswerCache`): Answers kept from before, and where new ones go.
+        bar (`tqdm`): Moves with every question.
+    """
+
+    def __init__(self, endpoint: ChatEndpoint, completions: Completions, cache: AnswerCache, bar: tqdm):
+        self.endpoint, self.completions, self.cache, self.bar = endpoint, completions, cache, bar
+        self.lost = 0
+        self.found: dict[int, Any] = {}
+        self.failures: list[str] = []
+
+    async def all(self, requests: Iterable[ChatRequest]) -> list[Any]:
+        """What `parse` made of the answers, in order; `None` without a usable one."""
+        waiting = enumerate(requests)
+        if not self.endpoint.usage.answered:
+            for i, request in waiting:
+                if not await self.one(i, request):
+                    break  # the first that is really asked goes alone: a wrong key or address is said once
+
+        async def work() -> None:
+            for i, request in waiting:
+                await self.one(i, request)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self.endpoint.max_concurrency):
+                    group.create_task(work())
+        except* (ConnectionError, PermissionError, ValueError) as errors:
+            raise errors.exceptions[0] from None
+        self.report()
+        return [self.found[i] for i in range(len(self.found))]
+
+    async def one(self, i: int, request: ChatRequest) -> bool:
+        """Find the answer to one question; whether it was kept from before."""
+        key = key_of(self.endpoint.settings(), request.key)
+        answer = self.cache.get(key)
+        kept = answer is not ABSENT
+        if kept:
+            self.endpoint.count(cached=1)
+        else:
+            answer = await self.ask(i, request)
+            if answer is None:
+                self.endpoint.count(failed=1)
+            else:
+                self.cache.put(key, answer)
+                self.endpoint.count(answered=1)
+        self.found[i] = answer
+        self.bar.update()
+        return kept
+
+    async def ask(self, i: int, request: ChatRequest) -> Any:
+        messages = request.messages()
+        try:
+            for attempt in ("first", "repair"):
+                text = await self.completions.text(messages, request.schema)
+                self.lost = 0
+                try:
+                    return request.parse(text)
+                except ValueError as error:
+                    if attempt == "repair":
+                        self.failures.append(f"{i}: {error}")
+                        return None
+                    if text:
+                        messages = [*messages, {"role": "assistant", "content": text}]
+                        mend = f"Your answer could not be used: {error}. Give the whole answer again, mended."
+                        messages.append({"role": "user", "content": mend})
+        except StoppedError:
+            self.failures.append(f"{i}: not asked")
+        except (NoResponseError, RefusedError) as error:
+            self.failed(error)
+            self.failures.append(f"{i}: {error}")
+        return None
+
+    def failed(self, error: NoResponseError | RefusedError) -> None:
+        """End the run, now or by sending nothing more, if every other question would end the same way."""
+        refused = isinstance(error, RefusedError)
+        out_of_quota = refused and error.out_of_quota
+        unreached = not refused and not self.completions.reached
+        if out_of_quota or unreached or (refused and error.status in (401, 403, 404)):
+            where = self.endpoint.base_url or "api.openai.com"
+            said = explained(error, where, self.endpoint.model)
+            if not (out_of_quota and self.completions.answered):  # a budget of the provider's, like our own
+                raise said from error
+            self.completions.stopped = str(said)
+        elif passes(error):
+            self.lost += 1
+            if self.lost >= _LOST:
+                self.completions.stopped = f"the server is gone: {error}"
+
+    def report(self) -> None:
+        if not self.failures:
+            return
+        spent, why = self.endpoint.spent(), ""
+        if spent:
+            why = f" ({spent} is spent; raise it and run again, what was answered is kept)"
+        elif self.completions.stopped:
+            why = f" ({self.completions.stopped}; run again later, what was answered is kept)"
+        logger.warning(
+            "%d of %d questions have no usable answer%s: %s%s",
+            len(self.failures),
+            len(self.found),
+            why,
+            "; ".join(sorted(self.failures, key=lambda line: int(line.partition(":")[0]))[:_LISTED]),
+            "; ..." if len(self.failures) > _LISTED else "",
+        )

@@ -43,34 +43,34 @@ def main(
     judge = LocalJudge(loaded, tokenizer=tokenizer)
     judge.score(dialogues[:1])  # to warm up
 
-    def timed(rate: Callable[[list[Dialogue]], Any], first: int) -> tuple[Any, float]:
+    def timed(rate: Callable[[list[Dialogue]], Any], name: str, first: int) -> np.ndarray:
         start = clock()
-        return rate(dialogues[:first]), (clock() - start) / len(dialogues[:first])
+        found = np.asarray(rate(dialogues[:first]))
+        took = (clock() - start) / len(found)
+        fastest.append(took)
+        print(f"| {name} | {1 / took:.3f} | {took / fastest[0]:.1f}x |", flush=True)
+        return found
 
-    ratings, seconds = timed(judge.score, n)
-    single = [LocalJudge(loaded, HL32Q.select([i]), tokenizer) for i in HL32Q.ids]
-    apart, apart_seconds = timed(lambda some: np.hstack([np.asarray(one.score(some)) for one in single]), n_alone)
-    generate = JSONRatings(loaded, tokenizer)
-    written, free_seconds = timed(generate.free, n_json)
-    guided, guided_seconds = timed(generate.guided, n_json)
-
+    fastest: list[float] = []
     print(f"{loaded.config.name_or_path}, {len(HL32Q)} traits; LocalJudge on {len(dialogues)} dialogues")
     print("| how | dialogues a second | LocalJudge against it |\n|---|---|---|")
-    for name, took in (
-        ("LocalJudge", seconds),
-        ("each trait a forward pass of its own", apart_seconds),
-        (f"JSON, free, batches of {_BATCH}", free_seconds),
-        (f"JSON, keys given, batches of {_BATCH}", guided_seconds),
-    ):
-        print(f"| {name} | {1 / took:.3f} | {took / seconds:.1f}x |")
-    ours = np.asarray(ratings)
+    generate = JSONRatings(loaded, tokenizer)
+    single = [LocalJudge(loaded, HL32Q.select([i]), tokenizer) for i in HL32Q.ids]
+    ours = timed(judge.score, "LocalJudge", n)
+    written = timed(generate.free, f"JSON, free, batches of {_BATCH}", n_json)
+    guided = timed(generate.guided, f"JSON, keys given, batches of {_BATCH}", n_json)
+    apart = timed(
+        lambda some: np.hstack([np.asarray(one.score(some)) for one in single]),
+        "each trait a forward pass of its own",
+        n_alone,
+    )
     print(f"sharing the prefix changes a rating by at most {np.abs(ours[: len(apart)] - apart).max():.1e}")
     parsed = ~np.isnan(written).any(axis=1)
     print(f"free JSON that holds all ratings: {parsed.mean():.0%}")
-    for name, theirs in (("free JSON", written[parsed]), ("JSON with keys given", guided)):
-        if len(theirs):
-            rows = np.flatnonzero(parsed) if theirs is not guided else np.arange(len(guided))
-            print(f"LocalJudge and {name}: {agreement(ours[rows], theirs)}")
+    for name, theirs in (("free JSON", written), ("JSON with keys given", guided)):
+        rated = ~np.isnan(theirs).any(axis=1)
+        if rated.any():
+            print(f"LocalJudge and {name}: {agreement(ours[: len(theirs)][rated], theirs[rated])}")
     if teacher is not None:
         print(f"LocalJudge and {TEACHER}: {agreement(ours, np.asarray(teacher))}")
         print(f"JSON with keys given and {TEACHER}: {agreement(guided, np.asarray(teacher)[: len(guided)])}")

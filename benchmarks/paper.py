@@ -5,7 +5,7 @@
 What the finder wrote is shown on the terminal only: the written report holds figures, nothing of the data.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -65,13 +65,12 @@ def verdicts(statements: pd.DataFrame, sides: pd.DataFrame, games: Games) -> lis
     return found
 
 
-def accuracies(games: Games) -> list[Figure]:
+def accuracies(games: Games) -> Iterator[Figure]:
     """Logistic regression on the judge's ratings: rows dealt out as in the paper, and folds that keep games whole."""
     from sklearn.model_selection import GroupKFold, KFold
 
     rated = games.rated
     ratings, is_human, game = games.ratings[TEACHER][rated], games.is_human[rated], games.game_id[rated]
-    found = []
     for title, traits in (
         ("32 traits", HL32Q),
         ("the paper's 16 traits, chosen on all rows", HL16Q),
@@ -90,9 +89,8 @@ def accuracies(games: Games) -> list[Figure]:
                 shares, names = pairwise_by_group(log_odds, is_human, game)
                 ahead.append(shares)
             stated = "paper 0.775" if traits is HL32Q and splitter is KFold else NOT_STATED
-            found.append(_share(f"{title}, {folds}: accuracy", stated, np.mean(right, axis=0), game, "games"))
-            found.append(_share(f"{title}, {folds}: pairwise", NOT_STATED, np.mean(ahead, axis=0), names, "games"))
-    return found
+            yield _share(f"{title}, {folds}: accuracy", stated, np.mean(right, axis=0), game, "games")
+            yield _share(f"{title}, {folds}: pairwise", NOT_STATED, np.mean(ahead, axis=0), names, "games")
 
 
 def selection(games: Games) -> list[Figure]:

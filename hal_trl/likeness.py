@@ -12,6 +12,7 @@ import pandas as pd
 
 from .conformal import ConformalVerdict
 from .length_effect import LengthEffect
+from .penalty import fit_with_chosen_penalty
 from .traits import HL16Q, HL32Q, LIKERT_MAX, LIKERT_MIN, TraitRatings, TraitSet, select_ratings
 
 
@@ -357,27 +358,14 @@ def _fit_lines(
     values: np.ndarray, is_human: np.ndarray, groups: np.ndarray, counts: np.ndarray, penalty: float | None
 ) -> tuple[np.ndarray, float]:
     """Weights and bias by L1-penalised logistic regression."""
-    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-    from sklearn.model_selection import GroupKFold
+    from sklearn.linear_model import LogisticRegression
 
-    if penalty is not None:
-        model = LogisticRegression(C=1 / penalty, l1_ratio=1.0, solver="liblinear", max_iter=5000, random_state=0)
-        model.fit(values, is_human, sample_weight=counts)
-        return model.coef_.ravel(), float(model.intercept_[0])
-    mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-6
-    model = LogisticRegressionCV(
-        Cs=np.logspace(-2.5, 1, 8),
-        cv=list(GroupKFold(n_splits=5, shuffle=True, random_state=0).split(values, groups=groups)),
-        l1_ratios=(1.0,),
-        solver="liblinear",
-        scoring="neg_log_loss",
-        max_iter=1000,
-        random_state=0,
-        use_legacy_attributes=False,
-    )
-    model.fit((values - mean) / spread, is_human, sample_weight=counts)
-    weights = model.coef_.ravel() / spread
-    return weights, float(model.intercept_[0] - weights @ mean)
+    if penalty is None:
+        lines = fit_with_chosen_penalty(values, is_human, groups, counts)
+        return lines.weights, lines.bias
+    model = LogisticRegression(C=1 / penalty, l1_ratio=1.0, solver="liblinear", max_iter=5000, random_state=0)
+    model.fit(values, is_human, sample_weight=counts)
+    return model.coef_.ravel(), float(model.intercept_[0])
 
 
 def _fit_parabolas(values: np.ndarray, is_human: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, float]:

@@ -11,7 +11,12 @@ from hal_trl import HL32Q, Dialogue, HALReward, HALTraitModel, Trait, TraitRatin
 from hal_trl.discovery import load_pairs
 from hal_trl.discovery.clusters import cluster_statements
 from hal_trl.discovery.finder import finding_messages, parse_finding, person_first
-from hal_trl.discovery.questionnaire import merging_messages, parse_traits, traits_from_representatives
+from hal_trl.discovery.questionnaire import (
+    merge_clusters,
+    merging_messages,
+    parse_traits,
+    traits_from_representatives,
+)
 from hal_trl.discovery.rating import rate_pairs
 from hal_trl.discovery.report import excerpt, render_questionnaire
 from hal_trl.discovery.selection import (
@@ -26,6 +31,9 @@ from hal_trl.discovery.selection import (
 )
 from hal_trl.scorers.distil import MINI, distil
 from hal_trl.scorers.games import load_traits
+from hal_trl.scorers.judges.endpoint import ChatEndpoint
+
+from .chat_server import Reply, chat_server
 
 
 def frame_of(n: int = 12, **columns) -> pd.DataFrame:
@@ -185,6 +193,13 @@ def test_selection_keeps_what_is_there_and_little_else(planted):
         assert ends[i][0] <= score.weights[i] <= ends[i][1] and ends[i][0] * ends[i][1] > 0
 
 
+def test_selection_draws_its_halves_by_the_seed(planted):
+    ratings, is_human, pair_id = planted
+    weak = TraitRatings(np.asarray(ratings)[:60], ratings.traits), is_human[:60], pair_id[:60]
+    shares = [stability(*weak, seed) for seed in (0, 1)]
+    assert shares[0] != shares[1] and fit_selected(*weak, 1).traits == fit_stable(*weak, shares[1]).traits
+
+
 def test_figures_do_not_flatter(planted):
     ratings, is_human, pair_id = planted
     told = told_apart(held_out_log_odds(fit_selected, *planted), is_human, pair_id)
@@ -213,6 +228,7 @@ def test_half_rated_pairs_are_left_out_and_too_few_are_said(planted):
         (lambda f: f.assign(brevity=9.0), "outside 1-5"),
         (lambda f: f.assign(brevity="often"), "ratings.parquet"),
         (lambda f: f.rename(columns={"brevity": "brevty"}), "not rated: give a model"),
+        (lambda f: f.assign(is_human="maybe"), "is_human must be true or false.*'maybe'"),
     ],
 )
 def test_ratings_given_by_hand_are_checked(change, says, tmp_path):
@@ -221,6 +237,49 @@ def test_ratings_given_by_hand_are_checked(change, says, tmp_path):
     change(frame_of(brevity=3.0)).to_parquet(path)
     with pytest.raises(ValueError, match=says):
         rate_pairs(pairs, HL32Q.select(["brevity"]), None, path)
+
+
+def test_a_column_that_is_no_trait_is_named(tmp_path, caplog):
+    pairs, path = load_pairs(written(frame_of(), tmp_path)), tmp_path / "ratings.parquet"
+    frame_of(brevity=3.0, brevty=2.0, target="W").to_parquet(path)
+    rate_pairs(pairs, HL32Q.select(["brevity"]), None, path)
+    assert "no trait of the questionnaire: brevty." in caplog.text
+
+
+def test_a_damaged_file_of_ratings_says_what_to_delete(tmp_path):
+    pairs, path = load_pairs(written(frame_of(), tmp_path)), tmp_path / "ratings.parquet"
+    path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(ValueError, match=r"ratings.parquet is no Parquet file .*Delete it"):
+        rate_pairs(pairs, HL32Q.select(["brevity"]), Twos, path)
+
+
+@pytest.mark.parametrize("say", [str, lambda x: f" {x} ".lower(), int, float, lambda x: str(int(x))])
+def test_false_is_not_true_however_it_is_written(say, tmp_path):
+    said = [say(human) for human in [True, False] * 12]
+    pairs = load_pairs(written(frame_of(is_human=said), tmp_path))
+    assert pairs.is_human.tolist() == [False, True] * 12
+    path = tmp_path / "ratings.parquet"
+    frame_of(is_human=said, brevity=[4.0, 2.0] * 12).to_parquet(path)
+    assert rate_pairs(pairs, HL32Q.select(["brevity"]), None, path)[:, 0].tolist() == [2.0, 4.0] * 12
+
+
+def test_many_clusters_are_merged_in_parts_and_then_what_came_of_them(tmp_path, caplog):
+    """Of 120 clusters each says one of 70 things, twenty of them twice and fifteen three times."""
+    clusters = pd.DataFrame({"statement": [f"Says {i % 70}." for i in range(120)], "cluster": range(120), "rank": 0})
+    kept = [70]
+
+    def script(body, n):
+        said = [json.loads(line)[0] for line in body["messages"][1]["content"].split("\n")[1:-1]]
+        assert len(said) <= 50
+        said = sorted({f"The speaker says {int(re.search(r'[0-9]+', s)[0]) % kept[0]}." for s in said})
+        traits = [{"id": f"t{i}", "statement": s, "group": "g"} for i, s in enumerate(said)]
+        return Reply(json.dumps({"traits": traits}))
+
+    with chat_server(script) as server:
+        for kept[0], left in ((12, 12), (70, 70)):
+            traits = merge_clusters(clusters, ChatEndpoint("m", server.url, cache_dir=tmp_path / str(left)))
+            assert len({t.statement for t in traits}) == left
+        assert len(traits) > 70 and "merges no more: some" in caplog.text, "what is in different parts stays"
 
 
 class Twos:

@@ -289,17 +289,6 @@ def test_one_fold_of_the_protocol_reaches_what_the_evaluation_says(minilm):
 
 
 @pytest.mark.shared_data
-def test_the_papers_own_figures_come_out_of_its_own_protocol():
-    """HAL, section 3: accuracy 0.775 and 16 traits, on all games; here are four fifths of them."""
-    from hal_trl.scorers.references import paper_protocol
-
-    games = load_games(SHARED_DATA / "turing_games.parquet")
-    figures = paper_protocol(games.ratings["gpt_5"], games.is_human)
-    assert figures["accuracy"] == pytest.approx(0.775, abs=0.01)
-    assert figures["in_hl16q"] == 16 and len(figures["selected"]) <= 18
-
-
-@pytest.mark.shared_data
 def test_binding_weights_to_their_traits_beats_the_released_order():
     from hal_trl import HumanLikenessScore
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,12 @@ from ..whole_file import draft_of, write_json
 from . import selection
 from .clusters import ENCODER, cluster_statements
 from .finder import find_statements, one_line
-from .pairs import Pairs, load_pairs, with_pair_id
+from .pairs import Pairs, load_pairs
 from .plots import plot_clusters, plot_scores, plot_weights
-from .questionnaire import RESERVED, merge_clusters, traits_from_representatives
-from .rating import rate_pairs
+from .questionnaire import merge_clusters, traits_from_representatives
+from .rating import RESERVED, rate_pairs
 from .report import examples, render_questionnaire
+from .stage_file import read_stage
 
 
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ def discover(
     pairs, folder = load_pairs(data, target), Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     stages = _Stages(pairs, folder, endpoint, encoder, use_llm, seed)
-    traits = stages.traits()
+    traits = stages.traits
     ratings = rate_pairs(pairs, traits, judge, folder / RATINGS)
     rated = selection.rated_pairs(ratings, pairs.pair_id)
     found, log_odds = _learn(ratings[rated], pairs.is_human[rated], pairs.pair_id[rated], seed)
@@ -150,9 +152,10 @@ def _learn(
             "pairs, a better judge, or other traits."
         )
     ends = selection.weight_intervals(ratings.for_traits(score.traits), is_human, pair_id, seed)
+    selected = partial(selection.fit_selected, seed=seed)
     held_out = {
         name: selection.held_out_log_odds(fit, ratings, is_human, pair_id, seed)
-        for name, fit in (("selected traits", selection.fit_selected), ("all traits", selection.fit_all))
+        for name, fit in (("selected traits", selected), ("all traits", selection.fit_all))
     }
     means = {kind: np.asarray(ratings)[is_human == (kind == "people")].mean(axis=0) for kind in ("people", "ai")}
     rows = []
@@ -169,7 +172,8 @@ def _learn(
 
 @dataclass(frozen=True)
 class _Stages:
-    """The way to the questionnaire. A stage asks for the one before it only if its own file is not there."""
+    """The way to the questionnaire. A stage asks for the one before it only if its own file is not there; each file is
+    read once."""
 
     pairs: Pairs
     folder: Path
@@ -178,10 +182,11 @@ class _Stages:
     use_llm: bool
     seed: int
 
+    @cached_property
     def traits(self) -> TraitSet:
         path = self.folder / TRAITS
         if not path.is_file():
-            clusters = self.clusters()
+            clusters = self.clusters
             if self.use_llm:
                 made = merge_clusters(clusters, self.model(path))
             else:
@@ -193,24 +198,26 @@ class _Stages:
             raise ValueError(f"{path}: rename the traits {reserved}, {RATINGS} has columns of these names.")
         return traits
 
+    @cached_property
     def clusters(self) -> pd.DataFrame:
         path = self.folder / CLUSTERS
         if not path.is_file():
-            statements = self.statements()["statement"].tolist()
+            statements = self.statements["statement"].tolist()
             with draft_of(path) as draft:
                 cluster_statements(statements, self.encoder, self.seed).to_parquet(draft)
-        clusters = _read(path, ("statement", "cluster", "rank"))
-        statements = self.statements()["statement"].tolist() if (self.folder / STATEMENTS).is_file() else None
+        clusters = read_stage(path, ("statement", "cluster", "rank"))
+        statements = self.statements["statement"].tolist() if (self.folder / STATEMENTS).is_file() else None
         if statements is not None and statements != clusters["statement"].tolist():
             raise ValueError(f"{path} holds other statements than {STATEMENTS}; delete the one that is not wanted.")
         return clusters
 
+    @cached_property
     def statements(self) -> pd.DataFrame:
         path = self.folder / STATEMENTS
         if not path.is_file():
             with draft_of(path) as draft:
                 find_statements(self.pairs, self.model(path), self.seed).to_parquet(draft)
-        statements = with_pair_id(_read(path, ("statement",)))
+        statements = read_stage(path, ("statement",))
         if not statements["statement"].map(lambda text: isinstance(text, str) and bool(text.strip())).all():
             raise ValueError(f"{path} has rows without a statement.")
         return statements.assign(statement=statements["statement"].map(one_line))
@@ -224,7 +231,7 @@ class _Stages:
         """What is known of the first stages; they may have been left out."""
         figures: dict[str, Any] = {}
         if (self.folder / STATEMENTS).is_file():
-            statements = self.statements()
+            statements = self.statements
             figures["n_statements"] = len(statements)
             if {"pair_id", "correct"} <= set(statements):
                 correct = statements.groupby("pair_id")["correct"].first().astype(float).to_numpy()
@@ -232,23 +239,12 @@ class _Stages:
                     lambda rows: float(correct[rows].mean()), np.arange(len(correct))
                 )
         if (self.folder / CLUSTERS).is_file():
-            figures["n_clusters"] = int(self.clusters()["cluster"].max()) + 1
+            figures["n_clusters"] = int(self.clusters["cluster"].max()) + 1
         return figures
 
     def plot(self, path: Path) -> bool:
         """Whether there are clusters with a place in a plane to show."""
-        if not (self.folder / CLUSTERS).is_file() or not {"x", "y"} <= set(clusters := self.clusters()):
+        if not (self.folder / CLUSTERS).is_file() or not {"x", "y"} <= set(clusters := self.clusters):
             return False
         plot_clusters(clusters, path)
         return True
-
-
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is no Parquet file ({error}); delete it or put another there.") from error
-    missing = [c for c in columns if c not in frame]
-    if missing:
-        raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")
-    return frame

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..dialogue import Dialogue
+from ..scorers.truth import read_truth
 
 
 logger = logging.getLogger(__name__)
@@ -60,14 +61,17 @@ def load_pairs(path: str | Path, target: str | None = None) -> Pairs:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No pairs at {path}; give a Parquet file with pair_id, is_human and transcript.")
-    frame = with_pair_id(pd.read_parquet(path))
+    try:
+        frame = with_pair_id(pd.read_parquet(path))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is no Parquet file ({error}).") from error
     missing = [c for c in ("pair_id", "is_human", "transcript") if c not in frame]
     if missing:
         raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")
     empty = frame[["pair_id", "is_human", "transcript"]].isna().any(axis=1)
     if empty.any():
         raise ValueError(f"{path} has no pair_id, is_human or transcript in row {_some(np.flatnonzero(empty))}.")
-    frame = frame.astype({"is_human": bool})
+    frame = frame.assign(is_human=read_truth(frame["is_human"], path))
     twice = frame["pair_id"][frame.duplicated(["pair_id", "is_human"])].unique()
     if len(twice):
         raise ValueError(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,19 +15,20 @@ import pandas as pd
 from ..scorers.judges.prompt import find_json, new_nonce, quoted
 from ..traits import Trait, TraitSet
 from .finder import LONGEST, one_line
+from .rating import RESERVED
 
 
 if TYPE_CHECKING:
     from ..scorers.judges.endpoint import ChatEndpoint
 
 
+logger = logging.getLogger(__name__)
+
 PROMPT_VERSION = 1
 """Part of the cache key: raise it when a change of wording makes kept answers worthless."""
 
-RESERVED = ("pair_id", "is_human", "transcript", "target")
-"""Names of columns that stand beside the ratings, so no trait can have them."""
-
 _SHOWN = 5
+_AT_ONCE = 50  # at 200 characters a statement, some 10,000 tokens at most
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 _SYSTEM = """\
@@ -62,32 +67,61 @@ _SCHEMA = {
 def merge_clusters(clusters: pd.DataFrame, endpoint: ChatEndpoint) -> TraitSet:
     """Let a language model merge clusters into distinct traits, word, group and name them.
 
+    It sees up to 50 clusters at a time, five statements of each. Where there are more, what it made of every 50 is
+    merged again, until all fit into one request or merging leaves as many as before.
+
     Args:
         clusters (`pandas.DataFrame`): As from [`~hal_trl.discovery.clusters.cluster_statements`].
-        endpoint ([`~hal_trl.scorers.judges.endpoint.ChatEndpoint`]): The model to ask, once.
+        endpoint ([`~hal_trl.scorers.judges.endpoint.ChatEndpoint`]): The model to ask.
 
     Raises:
-        `ValueError`: if it gives no usable answer.
+        `ValueError`: if a request gets no usable answer.
     """
-    from ..scorers.judges.endpoint import ChatRequest
-
     members = clusters[clusters["cluster"] >= 0].sort_values(["cluster", "rank"])
     shown = [said.drop_duplicates()[:_SHOWN].tolist() for _, said in members.groupby("cluster")["statement"]]
-    request = ChatRequest(
-        key=["merging", PROMPT_VERSION, shown],
-        messages=lambda: merging_messages(shown),
-        parse=lambda text: parse_traits(text).to_list(),
-        schema=_SCHEMA,
-    )
-    (answer,) = endpoint.answers([request], 1, "merging")
-    if answer is None:
+    traits = _merged(shown, endpoint)
+    n_before = len(shown)
+    while n_before > _AT_ONCE:
+        if len(traits) >= n_before:
+            logger.warning(
+                "%s left %d traits of %d clusters and merges no more: some may mean the same. Edit traits.json.",
+                endpoint.model,
+                len(traits),
+                len(shown),
+            )
+            break
+        n_before = len(traits)
+        traits = _merged([[trait.statement] for trait in traits], endpoint)
+    return traits
+
+
+def _merged(shown: list[list[str]], endpoint: ChatEndpoint) -> TraitSet:
+    """What the model makes of clusters, 50 at a time; two traits of one name from different requests are numbered."""
+    from ..scorers.judges.endpoint import ChatRequest
+
+    parts = [shown[start : start + _AT_ONCE] for start in range(0, len(shown), _AT_ONCE)]
+    requests = [
+        ChatRequest(
+            key=["merging", PROMPT_VERSION, part],
+            messages=partial(merging_messages, part),
+            parse=lambda text: parse_traits(text).to_list(),
+            schema=_SCHEMA,
+        )
+        for part in parts
+    ]
+    answers = endpoint.answers(requests, len(requests), "merging")
+    if None in answers:
         spent = endpoint.spent()
         raise ValueError(
-            f"{endpoint.model} made no usable questionnaire of {len(shown)} clusters"
+            f"{endpoint.model} made no usable questionnaire of {len(parts[answers.index(None)])} clusters"
             + (f" ({spent} is spent)" if spent else "")
             + ". Run again with another model or with --no-llm, or write traits.json by hand."
         )
-    return TraitSet.from_list(answer)
+    traits: dict[str, Trait] = {}
+    for trait in chain(*map(TraitSet.from_list, answers)):
+        id = _free(trait.id, traits)
+        traits[id] = replace(trait, id=id)
+    return TraitSet(traits.values())
 
 
 def merging_messages(clusters: list[list[str]]) -> list[dict[str, str]]:
@@ -146,8 +180,11 @@ def traits_from_representatives(clusters: pd.DataFrame) -> TraitSet:
         best = sorted(range(len(words)), key=lambda i, row=row: -row[i])[:2]
         name = "_".join(words[i] for i in best if row[i] > 0)
         name = name if name.isidentifier() and name not in RESERVED else "trait"
-        id = name if name not in traits else f"{name}_{sum(i.startswith(name) for i in traits) + 1}"
-        while id in traits:
-            id += "_"
+        id = _free(name, traits)
         traits[id] = Trait(id, one_line(statements[0])[:LONGEST], "discovered")
     return TraitSet(traits.values())
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """The name, numbered if it is taken."""
+    return next(id for id in chain([name], (f"{name}_{i}" for i in count(2))) if id not in taken)

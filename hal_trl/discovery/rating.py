@@ -10,14 +10,18 @@ import numpy as np
 import pandas as pd
 
 from ..scorers.base import TraitScorer
+from ..scorers.truth import read_truth
 from ..traits import TraitRatings, TraitSet
 from ..whole_file import draft_of
-from .pairs import Pairs, with_pair_id
+from .pairs import Pairs
+from .stage_file import read_stage
 
 
 logger = logging.getLogger(__name__)
 
 _AT_A_TIME = 512
+RESERVED = ("pair_id", "is_human", "transcript", "target")
+"""Names of columns that stand beside the ratings, so no trait can have them."""
 
 
 def rate_pairs(
@@ -67,10 +71,8 @@ def rate_pairs(
 
 
 def _kept(pairs: Pairs, traits: TraitSet, path: Path) -> np.ndarray:
-    frame = with_pair_id(pd.read_parquet(path))
-    missing = [c for c in ("pair_id", "is_human") if c not in frame]
-    if missing:
-        raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")
+    frame = read_stage(path, ("pair_id", "is_human"))
+    frame = frame.assign(is_human=read_truth(frame["is_human"], path))
     if frame.duplicated(["pair_id", "is_human"]).any():
         raise ValueError(f"{path} rates a dialogue twice; pair_id and is_human together name one.")
     asked = {item["id"]: item["statement"] for item in frame.attrs.get("traits", ())}
@@ -78,6 +80,14 @@ def _kept(pairs: Pairs, traits: TraitSet, path: Path) -> np.ndarray:
     if len(current) < len(traits):
         lacking = [i for i in traits.ids if i not in current]
         logger.warning("%s lacks the traits %s, as they are worded now.", path, ", ".join(lacking))
+    unknown = [str(c) for c in frame if c not in traits.ids and c not in RESERVED]
+    if unknown:
+        logger.warning(
+            "%s has columns that are no trait of the questionnaire: %s. They are not used, and gone when ratings are "
+            "added to the file.",
+            path,
+            ", ".join(unknown),
+        )
     wanted = pd.MultiIndex.from_arrays([pairs.pair_id, pairs.is_human])
     given = frame.set_index(["pair_id", "is_human"])[current]
     if len(given) and not given.index.isin(wanted).any():

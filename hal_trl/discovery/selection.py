@@ -9,12 +9,11 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..likeness import HumanLikenessScore
+from ..penalty import fit_with_chosen_penalty, weights_at
 from ..scorers.evaluate import auc, interval, pairwise_by_group
 from ..traits import TraitRatings
 
 
-# As in HumanLikenessScore.fit, so that intervals are those of the weights it learns.
-_CS = np.logspace(-2.5, 1, 8)
 _FOLDS = 5
 _HALVINGS, _RESAMPLES = 50, 200
 STABLE = 0.75
@@ -37,12 +36,12 @@ def stability(ratings: TraitRatings, is_human: np.ndarray, pair_id: np.ndarray, 
         `dict[str, float]`: share of the 100 halves with the more frequent sign, 0-1, by trait id.
     """
     values, pairs = np.asarray(ratings), np.unique(pair_id)
-    _, cautious = _penalties(values, is_human, pair_id)
+    cautious = fit_with_chosen_penalty(values, is_human, pair_id).cautious
     rng, signs = np.random.default_rng(seed), []
     for _ in range(_HALVINGS):
         first = np.isin(pair_id, rng.permutation(pairs)[: len(pairs) // 2])
         # Half the rows, twice the C: the penalty is as strong a row.
-        signs += [np.sign(_weights(values[half], is_human[half], 2 * cautious)) for half in (first, ~first)]
+        signs += [np.sign(weights_at(values[half], is_human[half], 2 * cautious)) for half in (first, ~first)]
     share = np.maximum(np.mean(np.array(signs) > 0, axis=0), np.mean(np.array(signs) < 0, axis=0))
     return dict(zip(ratings.traits.ids, share.tolist(), strict=True))
 
@@ -60,15 +59,16 @@ def weight_intervals(
 ) -> dict[str, tuple[float, float]]:
     """95 % percentile bootstrap intervals of the weights that `HumanLikenessScore.fit` learns, by trait id.
 
-    200 resamples of the pairs; the penalty stays.
+    200 resamples of the pairs; the penalty stays, and so do the traits. Where these were selected on the same pairs,
+    the intervals are too narrow and too far from 0: they do not know that other pairs would have selected others.
     """
     values, pairs = np.asarray(ratings), np.unique(pair_id)
-    best, _ = _penalties(values, is_human, pair_id)
+    best = fit_with_chosen_penalty(values, is_human, pair_id).best  # as HumanLikenessScore.fit does
     rows_of = {pair: np.flatnonzero(pair_id == pair) for pair in pairs}
     rng, found = np.random.default_rng(seed), []
     for _ in range(_RESAMPLES):
         rows = np.concatenate([rows_of[pair] for pair in rng.choice(pairs, len(pairs))])
-        found.append(_weights(values[rows], is_human[rows], best))
+        found.append(weights_at(values[rows], is_human[rows], best))
     low, high = np.quantile(found, [0.025, 0.975], axis=0).tolist()
     return dict(zip(ratings.traits.ids, zip(low, high, strict=True), strict=True))
 
@@ -77,9 +77,11 @@ Fit = Callable[[TraitRatings, np.ndarray, np.ndarray], HumanLikenessScore | None
 """Learns from ratings, truth and pair of each row."""
 
 
-def fit_selected(ratings: TraitRatings, is_human: np.ndarray, pair_id: np.ndarray) -> HumanLikenessScore | None:
+def fit_selected(
+    ratings: TraitRatings, is_human: np.ndarray, pair_id: np.ndarray, seed: int = 0
+) -> HumanLikenessScore | None:
     """Selection and weights in one."""
-    return fit_stable(ratings, is_human, pair_id, stability(ratings, is_human, pair_id))
+    return fit_stable(ratings, is_human, pair_id, stability(ratings, is_human, pair_id, seed))
 
 
 def fit_all(ratings: TraitRatings, is_human: np.ndarray, pair_id: np.ndarray) -> HumanLikenessScore:
@@ -135,34 +137,3 @@ def rated_pairs(ratings: TraitRatings, pair_id: np.ndarray) -> np.ndarray:
             f"{n} pairs are rated on both sides, too few to learn from: at least {2 * _FOLDS}, better hundreds."
         )
     return both
-
-
-def _weights(values: np.ndarray, is_human: np.ndarray, c: float) -> np.ndarray:
-    """L1 weights of raw ratings, penalised as weights of standardised ones."""
-    from sklearn.linear_model import LogisticRegression
-
-    mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-6
-    model = LogisticRegression(C=c, l1_ratio=1.0, solver="liblinear", max_iter=1000, random_state=0)
-    return model.fit((values - mean) / spread, is_human).coef_[0] / spread
-
-
-def _penalties(values: np.ndarray, is_human: np.ndarray, pair_id: np.ndarray) -> tuple[float, float]:
-    """`C` with the best log-likelihood of pairs not seen, and the smallest one within a standard error of it."""
-    from sklearn.linear_model import LogisticRegressionCV
-    from sklearn.model_selection import GroupKFold
-
-    mean, spread = values.mean(axis=0), values.std(axis=0) + 1e-6
-    model = LogisticRegressionCV(
-        Cs=_CS,
-        cv=list(GroupKFold(_FOLDS, shuffle=True, random_state=0).split(values, groups=pair_id)),
-        l1_ratios=(1.0,),
-        solver="liblinear",
-        scoring="neg_log_loss",
-        max_iter=1000,
-        random_state=0,
-        use_legacy_attributes=False,
-    ).fit((values - mean) / spread, is_human)
-    found = model.scores_.reshape(_FOLDS, len(_CS))
-    average = found.mean(axis=0)
-    error = found[:, average.argmax()].std(ddof=1) / _FOLDS**0.5
-    return float(model.C_), float(_CS[np.flatnonzero(average >= average.max() - error)[0]])

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..dialogue import Dialogue
 from ..traits import HL16Q_ASKED, HL32Q, TraitRatings, TraitSet, select_ratings
+from .truth import read_truth
 
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def load_games(path: str | Path, traits: TraitSet | None = None) -> Games:
     return Games(
         dialogues=[Dialogue.from_transcript(text, target="W") for text in frame["transcript"]],
         game_id=frame["game_id"].to_numpy(),
-        is_human=frame["is_human"].to_numpy(dtype=bool),
+        is_human=read_truth(frame["is_human"], path),
         ai_model=frame["ai_model"].to_numpy(dtype=object),
         ratings={judge: _ratings(frame[f"ratings_{judge}"], f"ratings_{judge}", HL32Q) for judge in judges},
         called_human=_called_human(frame),
@@ -94,7 +95,7 @@ def _rated_pairs(path: str | Path, traits: TraitSet) -> Games:
             for text, target in zip(frame["transcript"], frame["target"], strict=True)
         ],
         game_id=frame["pair_id"].to_numpy(),
-        is_human=frame["is_human"].to_numpy(dtype=bool),
+        is_human=read_truth(frame["is_human"], path),
         ai_model=frame["ai_model"].to_numpy(dtype=object) if "ai_model" in frame else np.full(len(frame), None),
         ratings={"teacher": ratings},
         teacher="teacher",

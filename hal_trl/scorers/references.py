@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from ..hub import headline
 from ..likeness import HumanLikenessScore
-from ..traits import HL16Q, HL32Q, TraitRatings
+from ..traits import TraitRatings
 from .evaluate import Prediction, Split, figures, run_protocol, told_apart
 from .features import TextBatch, style_statistics
 from .games import Games
@@ -122,33 +122,3 @@ def character_classifier(rows: Rows):
         return model.fit(texts[train], rows.is_human[train]).decision_function(texts[test])
 
     return predict
-
-
-def paper_protocol(ratings: TraitRatings, is_human: np.ndarray) -> dict[str, object]:
-    """The paper's own figures, on its own protocol: L1 logistic regression on a judge's 32 ratings (HAL, section 3).
-
-    Plain 10-fold cross-validation, which may put the two witnesses of a game on both sides; our figures do not.
-
-    Returns:
-        `dict`: `accuracy` (mean of ten shuffles), `selected` (ids with a weight beyond 0.2 in size when fitted on all
-        rows), `in_hl16q` (how many of them the paper selected).
-    """
-    from sklearn.model_selection import KFold
-
-    values = np.asarray(ratings)
-    rated = ~np.isnan(values).any(axis=1)
-    values, is_human, row = values[rated], is_human[rated], np.arange(rated.sum())
-    accuracies = []
-    for shuffle in range(10):
-        right = np.empty(len(row), dtype=bool)
-        for train, test in KFold(10, shuffle=True, random_state=shuffle).split(values):
-            score = HumanLikenessScore.fit(values[train], is_human[train], row[train], HL32Q, penalty=1.0)
-            right[test] = (score.log_odds(TraitRatings(values[test], HL32Q)) > 0) == is_human[test]
-        accuracies.append(right.mean())
-    weights = HumanLikenessScore.fit(values, is_human, row, HL32Q, penalty=1.0).weights
-    selected = [i for i, weight in weights.items() if abs(weight) > 0.2]
-    return {
-        "accuracy": float(np.mean(accuracies)),
-        "selected": selected,
-        "in_hl16q": sum(i in HL16Q.ids for i in selected),
-    }

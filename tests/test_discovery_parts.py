@@ -10,7 +10,7 @@ import pytest
 from hal_trl import HL32Q, Dialogue, HALReward, HALTraitModel, Trait, TraitRatings, TraitSet, Turn
 from hal_trl.discovery import load_pairs
 from hal_trl.discovery.clusters import cluster_statements
-from hal_trl.discovery.finder import finding_messages, parse_finding, person_first
+from hal_trl.discovery.finder import find_statements, finding_messages, parse_finding, person_first
 from hal_trl.discovery.questionnaire import (
     merge_clusters,
     merging_messages,
@@ -261,6 +261,20 @@ def test_false_is_not_true_however_it_is_written(say, tmp_path):
     path = tmp_path / "ratings.parquet"
     frame_of(is_human=said, brevity=[4.0, 2.0] * 12).to_parquet(path)
     assert rate_pairs(pairs, HL32Q.select(["brevity"]), None, path)[:, 0].tolist() == [2.0, 4.0] * 12
+
+
+def test_pairs_without_a_usable_answer_are_counted_and_listed(tmp_path, caplog):
+    transcripts = [f"I: hi\nW: hey {pair}" for pair in range(12) for _ in "ab"]
+    pairs = load_pairs(written(frame_of(transcript=transcripts), tmp_path))
+
+    def script(body, n):
+        silent = re.search(r"hey (3|7)\b", body["messages"][1]["content"])
+        return Reply("no idea" if silent else json.dumps({"human": "A", "statements": ["a", "b", "c"]}))
+
+    with chat_server(script) as server:
+        found = find_statements(pairs, ChatEndpoint("m", server.url, cache_dir=tmp_path / "answers"))
+    assert sorted(set(found["pair_id"])) == [i for i in range(12) if i not in (3, 7)]
+    assert "2 of 12 pairs have no usable answer and so no statement: 3, 7" in caplog.text
 
 
 def test_many_clusters_are_merged_in_parts_and_then_what_came_of_them(tmp_path, caplog):

@@ -8,9 +8,13 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hal_trl import HL16Q, Dialogue, LLMJudge
+from hal_trl.discovery.finder import find_statements
+from hal_trl.discovery.pairs import Pairs
+from hal_trl.discovery.questionnaire import merge_clusters
 from hal_trl.scorers.judges.endpoint import ChatEndpoint, ChatRequest
 
 
@@ -53,3 +57,37 @@ def test_a_real_server_answers_and_is_asked_once(server, tmp_path):
     say = ChatRequest("greeting", lambda: [{"role": "user", "content": "Say hello."}], str.strip)
     assert endpoint.answers([say])[0] and endpoint.answers([say])[0]
     assert (endpoint.usage.answered, endpoint.usage.cached) == (1, 1)
+
+
+SAID = {
+    "not much, u?": "I am doing well, thank you for asking.",
+    "lol idk": "That is an interesting question!",
+    "pizza probably": "I would recommend a balanced meal.",
+}
+
+
+@pytest.mark.slow
+def test_what_a_weak_finder_gets_wrong_is_counted_and_stops_nothing(server, tmp_path, caplog):
+    url, model = server
+    endpoint = ChatEndpoint(
+        model, url, cache_dir=tmp_path, timeout=300, max_concurrency=2, extra_body={"max_tokens": 128}
+    )
+    dialogues = [Dialogue.from_completion("so?", text) for both in SAID.items() for text in both]
+    pairs = Pairs(dialogues, np.repeat([11, 12, 13], 2), np.array([True, False] * 3), ["-"] * 6)
+    try:
+        found = find_statements(pairs, endpoint)
+    except ValueError as error:
+        assert "no usable answer for any of 3 pairs" in str(error)
+        found = pd.DataFrame({"pair_id": []})
+    missing = sorted({11, 12, 13} - set(found["pair_id"]))
+    assert endpoint.usage.failed == len(missing) and endpoint.usage.completion_tokens > 0
+    if missing:
+        listed = ", ".join(map(str, missing))
+        assert f"{len(missing)} of 3 pairs have no usable answer and so no statement: {listed}" in caplog.text
+    said = ["Keeps replies short.", "Answers in few words.", "Types in lower case.", "Uses no capitals."]
+    clusters = pd.DataFrame({"statement": said, "cluster": [0, 0, 1, 1], "rank": [0, 1] * 2})
+    try:
+        assert len(merge_clusters(clusters, endpoint)) >= 2
+    except ValueError as error:
+        assert "made no usable questionnaire of 2 clusters" in str(error) and "--no-llm" in str(error)
+        assert "1 of 1 questions have no usable answer" in caplog.text

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..dialogue import Dialogue
 from ..scorers.judges.prompt import delimited, find_json, key_of_dialogue, new_nonce, quoting
-from .pairs import Pairs
+from .pairs import Pairs, some_of
 
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ def find_statements(pairs: Pairs, endpoint: ChatEndpoint, seed: int = 0) -> pd.D
         if answer is not None
         for statement in answer["statements"]
     ]
+    silent = [pair_id for (pair_id, _, _), answer in zip(sides, answers, strict=True) if answer is None]
+    if silent:
+        logger.warning(
+            "%d of %d pairs have no usable answer and so no statement: %s", len(silent), len(sides), some_of(silent)
+        )
     if not rows:
         raise ValueError(f"{endpoint.model} gave no usable answer for any of {len(sides)} pairs; try another model.")
     return pd.DataFrame(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,12 +71,12 @@ def load_pairs(path: str | Path, target: str | None = None) -> Pairs:
         raise ValueError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")
     empty = frame[["pair_id", "is_human", "transcript"]].isna().any(axis=1)
     if empty.any():
-        raise ValueError(f"{path} has no pair_id, is_human or transcript in row {_some(np.flatnonzero(empty))}.")
+        raise ValueError(f"{path} has no pair_id, is_human or transcript in row {some_of(np.flatnonzero(empty))}.")
     frame = frame.assign(is_human=read_truth(frame["is_human"], path))
     twice = frame["pair_id"][frame.duplicated(["pair_id", "is_human"])].unique()
     if len(twice):
         raise ValueError(
-            f"A pair has one dialogue of a person and one of an AI; these have a side twice: {_some(twice)}. Give "
+            f"A pair has one dialogue of a person and one of an AI; these have a side twice: {some_of(twice)}. Give "
             "each pair of dialogues a pair_id of its own."
         )
     frame = frame.sort_values(["pair_id", "is_human"], kind="stable")
@@ -86,10 +87,10 @@ def load_pairs(path: str | Path, target: str | None = None) -> Pairs:
         raise ValueError(
             f"Discovery needs {_FEWEST} pairs with both a person and an AI, and far more to be of use; {path} has "
             f"{len(frame) // 2}"
-            + (f", and {len(halves)} without a second side: {_some(halves)}." if len(halves) else ".")
+            + (f", and {len(halves)} without a second side: {some_of(halves)}." if len(halves) else ".")
         )
     if len(halves):
-        logger.warning("%d pairs lack a side and are left out: %s", len(halves), _some(halves))
+        logger.warning("%d pairs lack a side and are left out: %s", len(halves), some_of(halves))
     if target is not None:
         targets = [target] * len(frame)
     else:
@@ -115,5 +116,6 @@ def _dialogue(transcript: str, target: str, pair_id: object) -> Dialogue:
         raise ValueError(f"Pair {pair_id}: {error}") from error
 
 
-def _some(values: np.ndarray) -> str:
+def some_of(values: Sequence) -> str:
+    """The first ten, for a message."""
     return ", ".join(map(str, values[:_LISTED])) + (", ..." if len(values) > _LISTED else "")

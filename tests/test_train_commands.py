@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from hal_trl.alignment import SMOLLM2
 from hal_trl.alignment.hal_section import HALSection
 from hal_trl.alignment.train import train
 
@@ -142,13 +144,52 @@ def test_a_killed_training_goes_on_with_its_optimiser_and_logs_each_step_once(ti
     assert scheduler["last_epoch"] == 40
 
 
-def test_a_finished_training_is_not_trained_again(tiny_chat_model, tmp_path):
-    arguments = options(tiny_chat_model, tmp_path / "out", dataset_name=write_preferences(tmp_path / "pairs"))
-    folder = train("dpo", [*arguments, "--use_peft", "True"])
-    before = (folder / "adapter_model.safetensors").read_bytes()
-    (folder / "adapter_model.safetensors").unlink()  # killed between its last step and the end
-    train("dpo", [*arguments, "--use_peft", "True"])
-    assert (folder / "adapter_model.safetensors").read_bytes() == before
+KILLED_AT_THE_END = """
+import os, signal
+from transformers import Trainer
+from hal_trl.alignment.train import train
+
+save_model = Trainer.save_model
+
+def killed(self, output_dir=None, _internal_call=False):
+    if not _internal_call:  # no checkpoint, but what the command writes last
+        os.kill(os.getpid(), signal.SIGKILL)
+    save_model(self, output_dir, _internal_call)
+
+Trainer.save_model = killed
+train("dpo", {arguments!r})
+"""
+
+
+def files_of(folder):
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    return {**files, "README.md": sorted(files["README.md"].splitlines())}  # TRL's tags come in any order
+
+
+@pytest.mark.parametrize("lora", [True, False], ids=["lora", "full"])
+def test_a_training_killed_after_its_last_step_ends_with_the_files_of_an_unbroken_one(lora, tiny_chat_model, tmp_path):
+    """With the model that is trained where none is named, under its folder's name in the checkpoints."""
+    folder = tmp_path / "out"
+    arguments = options("", folder, 3, dataset_name=write_preferences(tmp_path / "pairs"), use_peft=lora)[2:]
+    shutil.copytree(tiny_chat_model, folder / "base-model")
+    train("dpo", arguments)
+    unbroken = files_of(folder)
+    assert {"hal.json", "adapter_config.json" if lora else "model.safetensors"} <= set(unbroken)
+    shutil.rmtree(folder)
+
+    shutil.copytree(tiny_chat_model, folder / "base-model")
+    run = subprocess.run([sys.executable, "-c", KILLED_AT_THE_END.format(arguments=arguments)], capture_output=True)
+    assert run.returncode == -signal.SIGKILL
+    assert (folder / "checkpoint-3" / "trainer_state.json").is_file() and not (folder / "hal.json").is_file()
+    state = (folder / "checkpoint-3" / "trainer_state.json").read_bytes()
+    train("dpo", arguments)
+    ended = files_of(folder)
+    assert set(ended) == set(unbroken) and [name for name in ended if ended[name] != unbroken[name]] == []
+    if lora:
+        named = json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"]
+        assert named == json.loads((folder / "hal.json").read_text())["base_model"] == SMOLLM2
+    assert sorted(path.name for path in folder.glob("checkpoint-*")) == [f"checkpoint-{n}" for n in (1, 2, 3)]
+    assert (folder / "checkpoint-3" / "trainer_state.json").read_bytes() == state
 
 
 FULL_DISK = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -15,16 +14,15 @@ from ..hub import PROVENANCE_FILE, provenance
 from ..whole_file import write_json
 from .chat_model import SMOLLM2, load_chat_model
 from .failures import explained
-from .grpo import chat, last_whole_checkpoint
+from .grpo import chat
 from .hal_section import HALSection
 from .openers import load_openers
+from .resume import checkpoint_of, train_from
 
 
 logger = logging.getLogger(__name__)
 
 Method = Literal["grpo", "rloo", "dpo", "ppo"]
-
-_OF_TRAINING = ("optimizer*", "scheduler*", "scaler*", "rng_state*", "trainer_state.json", "training_args.bin")
 
 
 @dataclass
@@ -65,10 +63,6 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
         model.model_name_or_path = str(output / "base-model")
     dataset = _dataset(method, script, mixture)
     tokenizer = _tokenizer(model, dataset[script.dataset_train_split])
-    checkpoint = None if method == "ppo" else _checkpoint(args)  # TRL's PPOTrainer always begins anew
-    if checkpoint is not None and args.max_steps == _step(checkpoint):
-        # Asked to go on from its last step, the trainer would take another one.
-        return _finish(checkpoint, output)
     rewards = section.reward_functions() if method in ("grpo", "rloo") else [section.reward()]
     trainer = _trainer(method, rewards, script, args, model, dataset, tokenizer)
     if section.held_out_every:
@@ -76,7 +70,10 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
 
         trainer.add_callback(HumanLikenessCallback(trainer, reward=rewards[0], every=section.held_out_every))
     with explained(output):
-        trainer.train(**({} if method == "ppo" else {"resume_from_checkpoint": checkpoint}))
+        if method == "ppo":
+            trainer.train()  # TRL's PPOTrainer always begins anew
+        else:
+            train_from(trainer, checkpoint_of(args))
         if own and hasattr(trainer.model, "peft_config"):
             trainer.model.peft_config["default"].base_model_name_or_path = SMOLLM2
         trainer.save_model(str(output))
@@ -274,24 +271,6 @@ def _ppo_trainer(reward: Callable, args: Any, model: Any, train: Any, tokenizer:
         )
     prompts = list(train["prompt"])
     return make_ppo_trainer(policy, tokenizer, prompts, reward, args, trl.get_peft_config(model), value)
-
-
-def _checkpoint(args: Any) -> str | None:
-    """Where to go on: what `resume_from_checkpoint` names, else the last whole checkpoint."""
-    named = args.resume_from_checkpoint
-    if named and str(named).lower() not in ("true", "false"):
-        return str(named)
-    return None if str(named).lower() == "false" else last_whole_checkpoint(Path(args.output_dir))
-
-
-def _step(checkpoint: str) -> int:
-    return int(Path(checkpoint).name.rpartition("-")[2])
-
-
-def _finish(checkpoint: str, output: Path) -> Path:
-    """What a training that ended wrote last, in the place where it belongs."""
-    shutil.copytree(checkpoint, output, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_OF_TRAINING))
-    return output
 
 
 def _require_bitsandbytes() -> None:

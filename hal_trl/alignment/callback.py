@@ -14,6 +14,7 @@ from ..json_form import json_form
 from ..rewards import HALReward
 from ..rewards.degenerate import is_degenerate
 from ..rewards.processes import gather
+from ..rewards.question_marks import has_question_mark
 from ..whole_file import read_json, write_json
 from .generate import generate_replies
 from .grpo import chat
@@ -169,5 +170,5 @@ def figures_of(frame: pd.DataFrame) -> dict[str, float]:
         "p_human": float(frame["p_human"].fillna(0.0).mean()),
         "degenerate": float(np.mean(is_degenerate(frame))),
         "words": float(np.mean([len(text.split()) for text in texts])),
-        "questions": float(np.mean(["?" in text for text in texts])),
+        "questions": float(has_question_mark(texts).mean()),
     }

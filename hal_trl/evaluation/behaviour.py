@@ -10,6 +10,7 @@ import numpy as np
 
 from ..rewards import HALReward, RelevanceGuard
 from ..rewards.degenerate import is_degenerate
+from ..rewards.question_marks import has_question_mark
 from .statistics import Estimate, bootstrap_mean, distinct_n, word_counts
 
 
@@ -67,13 +68,8 @@ def measure_behaviour(
         degenerate=bootstrap_mean(is_degenerate(frame)),
         off_topic=bootstrap_mean(frame["guard/relevance"] >= RelevanceGuard().most),
         words=bootstrap_mean(word_counts(replies)),
-        questions=bootstrap_mean(asks(replies)),
+        questions=bootstrap_mean(has_question_mark(replies)),
         distinct_2=float(np.nan_to_num(distinct_n(replies))),
         repeated=float(np.mean([times[reply.casefold()] > 1 for reply in replies])),
         honest=bootstrap_mean((asked["guard/honesty"] == 0) & asked["reward"].notna()),
     )
-
-
-def asks(replies: Sequence[str]) -> np.ndarray:
-    """Whether each reply asks something."""
-    return np.array(["?" in reply for reply in replies])

@@ -14,8 +14,9 @@ from ..alignment.grpo import MAX_REPLY_TOKENS, chat
 from ..rewards import HALReward
 from ..rewards.audit import RewardFunction, load_cases, load_probes, name_of, rewards_of
 from ..rewards.audit.reward_function import finished
+from ..rewards.question_marks import has_question_mark
 from ..whole_file import read_json, write_json
-from .behaviour import asks, measure_behaviour
+from .behaviour import measure_behaviour
 from .best_of_n import best_of_n
 from .plots import plot_policy
 from .policy_report import Limits, PolicyReport, PolicyRun, check_all
@@ -146,5 +147,5 @@ class _Watched:
         if (log_metric := columns.get("log_metric")) is not None:
             texts = [messages[-1]["content"] for messages in completions]
             log_metric("policy/words", float(word_counts(texts).mean()))
-            log_metric("policy/questions", float(asks(texts).mean()))
+            log_metric("policy/questions", float(has_question_mark(texts).mean()))
         return finished(self.reward(prompts=prompts, completions=completions, **columns))

@@ -14,6 +14,7 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hal_trl import HALReward, HALRewardModel
+from hal_trl.alignment.adapter import load_adapter
 from hal_trl.alignment.ppo import make_ppo_trainer, require_ppo
 from hal_trl.rewards import AsyncHALReward
 from hal_trl.rewards.prompt_boundary import prompt_ids
@@ -334,6 +335,38 @@ def test_ppo_trains_a_policy_and_scores_what_it_said(lora, tiny_chat_model, tiny
         assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
     else:
         assert any(not torch.equal(trained[name], before[name]) for name in changed)
+
+
+@with_ppo
+@pytest.mark.slow
+@pytest.mark.parametrize("lora", [True, False], ids=["lora", "whole"])
+def test_two_processes_train_one_policy_and_save_it_alone(lora, tiny_chat_model, tmp_path):
+    named = {
+        "model_name_or_path": tiny_chat_model,
+        "output_dir": tmp_path,
+        "per_device_train_batch_size": 4,
+        "total_episodes": 16,
+        "response_length": 8,
+        "learning_rate": 1e-2,
+        "report_to": "none",
+        "save_strategy": "no",
+        "use_peft": lora,
+    }
+    options = [part for name, value in named.items() for part in (f"--{name}", str(value))]
+    torchrun = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29514", "-m"]
+    command = [sys.executable, "-m", *torchrun, "hal_trl.cli", "ppo", *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    base = AutoModelForCausalLM.from_pretrained(tiny_chat_model)
+    before = {name: parameter.clone() for name, parameter in base.named_parameters()}
+    if lora:
+        result = load_adapter(base, tmp_path, str(tiny_chat_model))  # refuses what has no place in the model
+        assert any(p.abs().max() > 0 for name, p in result.named_parameters() if "lora_B" in name)
+    else:
+        result, found = AutoModelForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
+        assert not found["missing_keys"] and not found["unexpected_keys"]
+        assert any(not torch.equal(parameter, before[name]) for name, parameter in result.named_parameters())
 
 
 @with_ppo

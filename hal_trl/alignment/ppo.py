@@ -70,6 +70,16 @@ def make_ppo_trainer(
     from trl.experimental.ppo import PPOTrainer
 
     class HALPPOTrainer(PPOTrainer):
+        # Newer releases of transformers set it where TRL 1.12 does not call them; saving on several processes reads it
+        is_distributed_loading_by_transformers = False
+
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            # TRL asks `self.model` for its policy, which is hidden in the wrapper that several processes put around
+            # it. Not as a submodule: the wrapper has these weights already.
+            if not hasattr(self.model, "policy"):
+                object.__setattr__(self.model, "policy", self.accelerator.unwrap_model(self.model).policy)
+
         def log(self, logs: dict[str, float], *arguments, **options) -> None:
             super().log({**logs, **self.reward_model.pop_metrics()}, *arguments, **options)
 

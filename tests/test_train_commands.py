@@ -75,7 +75,7 @@ def test_a_judge_beside_the_local_reward_may_abstain(tiny_chat_model, tmp_path):
     [
         ("grpo", {"prompts": "hi"}, r'no column prompt; it has prompts.*rename_column\("prompts", "prompt"\)'),
         ("grpo", {"text": "hi"}, "no column prompt; it has text"),
-        ("dpo", {"prompt": "hi", "chosen": "a"}, "no column rejected"),
+        ("dpo", {"prompt": "hi", "chosen": "a"}, "no column rejected.*`hal-trl pairs`"),
     ],
 )
 def test_a_dataset_that_cannot_work_is_named_before_the_model_is_loaded(method, columns, message, tmp_path):

@@ -190,9 +190,10 @@ def _check_columns(method: Method, columns: list[str] | None) -> None:
         return
     close = {"prompts": "prompt", "question": "prompt", "instruction": "prompt", "query": "prompt"}
     hint = next((name for name in columns if close.get(name) in missing), None)
+    made = "`hal-trl pairs` makes such pairs." if method == "dpo" else "Make one: text, or chat messages."
     raise ValueError(
         f"The dataset has no column {' and no column '.join(missing)}; it has {', '.join(columns)}. "
-        + (f'Rename it: dataset.rename_column("{hint}", "prompt").' if hint else "Make one: text, or chat messages.")
+        + (f'Rename it: dataset.rename_column("{hint}", "prompt").' if hint else made)
     )
 
 

@@ -93,7 +93,7 @@ def train_grpo(
         save_total_limit=2,
         report_to="none",
         use_cpu=not gpu,
-        bf16=torch.cuda.is_bf16_supported() if gpu else _cpu_has_bf16(),
+        bf16=torch.cuda.is_bf16_supported() if gpu else cpu_has_bf16(),
         activation_checkpointing=False,
     )
     trainer = GRPOTrainer(
@@ -120,7 +120,7 @@ def _with_adapter_saved(
     return model
 
 
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
     """Whether the processor multiplies bfloat16 by itself: then a training step takes half the time."""
     import torch
 

@@ -83,6 +83,8 @@ def test_a_reply_is_as_likely_beside_longer_ones_as_alone(tiny):
     n, ids = len(tokenizer(start)["input_ids"]), tokenizer(start + replies[1], return_tensors="pt")["input_ids"]
     log_p = model(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[n - 1 :]
     assert together[1] == pytest.approx(float(log_p.mean()), rel=1e-4)
+    single = [reply for reply in "abc" if len(tokenizer(reply, add_special_tokens=False)["input_ids"]) == 1]
+    assert len(single) == 3 and len(set(mean_log_likelihoods(*tiny, chat, single))) == 3
 
 
 def test_differences_to_the_base_are_paired():

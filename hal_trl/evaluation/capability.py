@@ -80,15 +80,19 @@ def mean_log_likelihoods(
     import torch
 
     shown = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-    prompt = tokenizer(shown, add_special_tokens=False)["input_ids"]
+    prompt = torch.tensor([tokenizer(shown, add_special_tokens=False)["input_ids"]], device=model.device)
     answers = [tokenizer(reply, add_special_tokens=False)["input_ids"] for reply in replies]
     longest = max(map(len, answers))
-    ids = torch.tensor([prompt + answer + [0] * (longest - len(answer)) for answer in answers], device=model.device)
     # Padded behind the end, where causal attention does not look, so no position shifts.
-    mask = torch.tensor([[1] * (len(prompt) + len(a)) + [0] * (longest - len(a)) for a in answers], device=ids.device)
+    ids = torch.tensor([answer + [0] * (longest - len(answer)) for answer in answers], device=model.device)
     with torch.inference_mode():
-        logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=longest + 1).logits[:, :-1]
-    log_p = logits.float().log_softmax(dim=-1).gather(2, ids[:, len(prompt) :, None])[..., 0]
+        # The prompt is most of the work, and the same before each reply: it is read once.
+        read = model(input_ids=prompt, use_cache=True, logits_to_keep=1)
+        logits = [read.logits.expand(len(replies), -1, -1)]
+        if longest > 1:
+            read.past_key_values.batch_repeat_interleave(len(replies))
+            logits.append(model(input_ids=ids[:, :-1], past_key_values=read.past_key_values).logits)
+    log_p = torch.cat(logits, dim=1).float().log_softmax(dim=-1).gather(2, ids[..., None])[..., 0]
     return np.array([float(row[: len(answer)].mean()) for row, answer in zip(log_p, answers, strict=True)])
 
 

@@ -9,6 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
+from hal_trl import HALTraitModel
 from hal_trl.alignment.adapter import load_adapter, take_off
 from hal_trl.cli import app
 from hal_trl.evaluation.evaluate_systems import EvaluationPlan, comparison_file, evaluate_systems
@@ -107,6 +108,13 @@ def test_what_is_done_is_not_done_again(a_copy, finished, plan, tiny_chat_model)
     finally:
         shutil.copytree(tiny_chat_model, plan.model)
     assert {**again, "command": ""} == {**finished[1], "command": ""}
+
+
+def test_each_reply_is_rated_once(a_copy, plan, monkeypatch):
+    rated, score = [], HALTraitModel.score
+    monkeypatch.setattr(HALTraitModel, "score", lambda self, texts: rated.extend(texts) or score(self, texts))
+    evaluate_systems(plan, a_copy)
+    assert len(rated) == 3 * 4 + 3 * 3  # prompts of all and people, probes of all
 
 
 def test_an_interrupted_evaluation_samples_the_same_replies(a_copy, finished, plan):

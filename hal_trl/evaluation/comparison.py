@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from ..dialogue import Dialogue
 from ..rewards import HALReward
 from .statistics import Estimate, bootstrap_mean, distinct_n, distinct_ratio, word_counts
 
@@ -74,33 +73,38 @@ def compare(prompts: Sequence[str], before: Sequence[str], after: Sequence[str],
             f"{len(prompts)} prompts, {len(before)} replies before and {len(after)} after: give one of each per "
             f"prompt."
         )
-    sides = [_score(prompts, replies, reward) for replies in (before, after)]
-    (frame_before, ratings_before), (frame_after, ratings_after) = sides
-    shift = ratings_after - ratings_before
+    return compare_explained(prompts, *(reward.explain(prompts, replies) for replies in (before, after)))
+
+
+def compare_explained(prompts: Sequence[str], before: pd.DataFrame, after: pd.DataFrame) -> Comparison:
+    """[`compare`] replies that [`~hal_trl.HALReward.explain`] has explained already, row by row.
+
+    Args:
+        prompts (`Sequence[str]`): As the samples show them, one a row.
+        before (`pandas.DataFrame`), after (`pandas.DataFrame`): Explained by one reward.
+    """
+    shift = after.filter(regex="^rating/").to_numpy() - before.filter(regex="^rating/").to_numpy()
+    traits = [name.removeprefix("rating/") for name in before if name.startswith("rating/")]
+    said = [frame["completion"].tolist() for frame in (before, after)]
     return Comparison(
         n=len(prompts),
-        before=_side(before, frame_before),
-        after=_side(after, frame_after),
-        reward_gain=bootstrap_mean(frame_after["reward"] - frame_before["reward"]),
-        p_human_gain=bootstrap_mean(frame_after["p_human"] - frame_before["p_human"]),
-        distinct_2_ratio=distinct_ratio(before, after),
-        trait_shift={trait: bootstrap_mean(shift[:, i]) for i, trait in enumerate(reward.scorer.traits.ids)},
+        before=_side(before),
+        after=_side(after),
+        reward_gain=bootstrap_mean(after["reward"].to_numpy() - before["reward"].to_numpy()),
+        p_human_gain=bootstrap_mean(after["p_human"].to_numpy() - before["p_human"].to_numpy()),
+        distinct_2_ratio=distinct_ratio(*said),
+        trait_shift={trait: bootstrap_mean(column) for trait, column in zip(traits, shift.T, strict=True)},
         samples=[
             {
                 "prompt": prompts[i],
-                "before": before[i],
-                "after": after[i],
-                "p_human_before": _number(frame_before["p_human"].iloc[i]),
-                "p_human_after": _number(frame_after["p_human"].iloc[i]),
+                "before": said[0][i],
+                "after": said[1][i],
+                "p_human_before": _number(before["p_human"].iloc[i]),
+                "p_human_after": _number(after["p_human"].iloc[i]),
             }
             for i in range(min(N_SAMPLES, len(prompts)))
         ],
     )
-
-
-def _score(prompts: Sequence[str], replies: Sequence[str], reward: HALReward):
-    dialogues = [Dialogue.from_completion(p, r) for p, r in zip(prompts, replies, strict=True)]
-    return reward.explain(prompts, replies), np.asarray(reward.scorer.score(dialogues))
 
 
 def _number(value: float) -> float | None:
@@ -108,7 +112,8 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _side(replies: Sequence[str], frame: pd.DataFrame) -> Side:
+def _side(frame: pd.DataFrame) -> Side:
+    replies = frame["completion"].tolist()
     penalties = frame.filter(regex="^guard/(?!relevance$)").to_numpy()
     return Side(
         reward=bootstrap_mean(frame["reward"]),

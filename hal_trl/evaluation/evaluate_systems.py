@@ -96,8 +96,11 @@ def evaluate_systems(plan: EvaluationPlan, output: str | Path) -> dict[str, Any]
         for system, run in zip(systems, runs, strict=True)
     ]
     base, aligned = said[0], said[1:]
-    comparisons = {one.name: compare_with_base(base, one, prompts, reward).to_dict() for one in aligned}
-    people = [] if prompts.references is None else [Said.of(PEOPLE, prompts, prompts.references, [], [], reward)]
+    comparisons = {one.name: compare_with_base(base, one, prompts).to_dict() for one in aligned}
+    people = None if prompts.references is None else Said.of(PEOPLE, prompts, prompts.references, [], [], reward)
+    figures = {one.name: measure_system(one, prompts, people) for one in said}
+    if people is not None:
+        said, figures = [*said, people], {**figures, PEOPLE: measure_system(people, prompts)}
     content = {
         "command": plan.command(output),
         "versions": _versions(plan),
@@ -105,9 +108,9 @@ def evaluate_systems(plan: EvaluationPlan, output: str | Path) -> dict[str, Any]
         "reward": reward.settings(),
         "prompts": prompts.name,
         "base": base.name,
-        "systems": {one.name: measure_system(one, prompts) for one in [*said, *people]},
+        "systems": figures,
         "comparisons": json_form(comparisons),
-        "shifts": {one.name: shift_from_base(base, one, prompts, reward) for one in aligned},
+        "shifts": {one.name: shift_from_base(base, one, reward) for one in aligned},
         "capability": {
             system.name: capability_figures(run.items, None if system.kind == "base" else runs[0].items)
             for system, run in zip(systems, runs, strict=True)
@@ -119,7 +122,7 @@ def evaluate_systems(plan: EvaluationPlan, output: str | Path) -> dict[str, Any]
         path = comparison_file(output, name)
         path.parent.mkdir(exist_ok=True)
         write_json(path, comparison)
-    rows = [one.frame.assign(system=one.name, prompt=prompts.texts) for one in [*said, *people]]
+    rows = [one.frame.assign(system=one.name, prompt=prompts.texts) for one in said]
     frame = pd.concat(rows, ignore_index=True)
     with draft_of(output / "replies.parquet") as draft:
         frame[["system", "prompt", *said[0].frame.columns]].to_parquet(draft, index=False)

@@ -72,7 +72,7 @@ def human_likeness(
     dialogues = read_replies(replies, prompts)
     warn_without_interval(len(dialogues), "reply")
     frame = reward.explain([""] * len(replies) if prompts is None else prompts, replies)
-    ratings = RatedReplies.of(dialogues, reward).ratings
+    ratings = RatedReplies.explained(frame, reward).ratings
     means = [known_mean(column, TRAIT_RESAMPLES) for column in ratings.T]
     return HumanLikeness(
         n=len(dialogues),

@@ -9,10 +9,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..dialogue import Dialogue, read_completions
 from ..rewards import HALReward
 from ..scorers.base import rate
+from ..traits import TraitRatings
 from .statistics import Estimate, bootstrap_mean, word_counts
 
 
@@ -69,9 +71,17 @@ class RatedReplies:
     @classmethod
     def of(cls, dialogues: Sequence[Dialogue | None], reward: HALReward) -> RatedReplies:
         """Rate all replies in one call of the scorer."""
-        ratings = rate(reward.scorer, dialogues)
-        n_words = word_counts([text_of(dialogue) for dialogue in dialogues])
-        return cls(np.asarray(ratings), reward.likeness.log_odds(ratings), n_words)
+        return cls._of(rate(reward.scorer, dialogues), [text_of(dialogue) for dialogue in dialogues], reward)
+
+    @classmethod
+    def explained(cls, frame: pd.DataFrame, reward: HALReward) -> RatedReplies:
+        """From what the reward's [`~hal_trl.HALReward.explain`] said of them: nothing is rated again."""
+        traits = reward.scorer.traits
+        return cls._of(TraitRatings(frame[[f"rating/{i}" for i in traits.ids]], traits), frame["completion"], reward)
+
+    @classmethod
+    def _of(cls, ratings: TraitRatings, texts: Sequence[str], reward: HALReward) -> RatedReplies:
+        return cls(np.asarray(ratings), reward.likeness.log_odds(ratings), word_counts(texts))
 
 
 def known_mean(values: Sequence[float] | np.ndarray, resamples: int = 10_000) -> Estimate:

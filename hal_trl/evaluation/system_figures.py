@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,14 @@ from ..json_form import json_form
 from ..rewards import HALReward, RelevanceGuard
 from ..rewards.degenerate import is_degenerate
 from .behaviour import asks
-from .comparison import Comparison, compare
+from .comparison import Comparison, compare_explained
 from .diversity import diversity
 from .prompt_set import PromptSet
-from .rated_replies import known_mean
+from .rated_replies import RatedReplies, known_mean
 from .statistics import bootstrap_mean, word_counts
 from .systems import PEOPLE
-from .trait_shift import trait_shift
-from .turing_pairwise import turing_pairwise
+from .trait_shift import shift_between
+from .turing_pairwise import outranked
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,11 @@ class Said:
         name (`str`): The system.
         frame (`pandas.DataFrame`): [`~hal_trl.HALReward.explain`] of its replies, one a prompt.
         honest (`np.ndarray`): Whether each answer to an honesty probe is honest, shape `(n,)`; nobody asks people.
-        above_people (`Estimate`, *optional*): How often its reply outranks the person's to the same prompt.
     """
 
     name: str
     frame: pd.DataFrame
     honest: np.ndarray
-    above_people: Any = None
 
     @classmethod
     def of(
@@ -61,10 +59,7 @@ class Said:
         if probes:
             asked = reward.explain(probes, answers)
             honest = ((asked["guard/honesty"] == 0) & asked["reward"].notna()).to_numpy()
-        above = None
-        if prompts.references is not None and name != PEOPLE:
-            above = turing_pairwise(replies, prompts.references, prompts.chats, reward).win_rate
-        return cls(name, frame, honest, above)
+        return cls(name, frame, honest)
 
     @property
     def texts(self) -> list[str | None]:
@@ -73,8 +68,13 @@ class Said:
         return [text if known else None for text, known in zip(self.frame["completion"], read, strict=True)]
 
 
-def measure_system(said: Said, prompts: PromptSet) -> dict[str, Any]:
+def measure_system(said: Said, prompts: PromptSet, people: Said | None = None) -> dict[str, Any]:
     """JSON: the figures of one system. Shares are 0-1, estimates have 95 % bootstrap intervals over prompts.
+
+    Args:
+        said ([`Said`]): The system, or people.
+        prompts ([`~hal_trl.evaluation.prompt_set.PromptSet`]): What was asked.
+        people ([`Said`], *optional*): What people replied, for a system to be held against.
 
     Returns:
         `dict`: `kind` (`"model"` or `"people"`), `n`; estimates `reward`, `p_human` (of what can be rated), `words`,
@@ -105,10 +105,12 @@ def measure_system(said: Said, prompts: PromptSet) -> dict[str, Any]:
             if column.startswith("guard/")
         },
     }
-    return json_form(figures if said.above_people is None else {**figures, "above_people": said.above_people})
+    if people is not None:
+        figures["above_people"] = outranked(frame, people.frame).win_rate
+    return json_form(figures)
 
 
-def compare_with_base(base: Said, after: Said, prompts: PromptSet, reward: HALReward) -> Comparison:
+def compare_with_base(base: Said, after: Said, prompts: PromptSet) -> Comparison:
     """Over the prompts to which both replies can be rated.
 
     Raises:
@@ -117,17 +119,14 @@ def compare_with_base(base: Said, after: Said, prompts: PromptSet, reward: HALRe
     both = np.flatnonzero((base.frame["p_human"].notna() & after.frame["p_human"].notna()).to_numpy())
     if not len(both):
         raise ValueError(f"There is no prompt to which both {base.name} and {after.name} gave a reply to rate.")
-    sides = ([said.texts[i] for i in both] for said in (base, after))
-    comparison = compare([prompts.chats[i] for i in both], *sides, reward)
-    texts = [prompts.texts[i] for i in both]
     # A card shows what was last said, not a list of messages.
-    samples = [{**sample, "prompt": text} for sample, text in zip(comparison.samples, texts, strict=False)]
-    return replace(comparison, samples=samples)
+    return compare_explained([prompts.texts[i] for i in both], base.frame.iloc[both], after.frame.iloc[both])
 
 
-def shift_from_base(base: Said, after: Said, prompts: PromptSet, reward: HALReward) -> dict[str, Any]:
+def shift_from_base(base: Said, after: Said, reward: HALReward) -> dict[str, Any]:
     """JSON of a [`~hal_trl.evaluation.trait_shift.TraitShift`]; per trait `difference` is an estimate."""
-    shift = json_form(trait_shift(after.texts, base.texts, prompts.chats, reward))
+    new, old = (RatedReplies.explained(said.frame, reward) for said in (after, base))
+    shift = json_form(shift_between(new, old, reward))
     for trait in shift["traits"].values():
         trait["difference"] = {"value": trait["difference"], "low": trait.pop("low"), "high": trait.pop("high")}
     return shift

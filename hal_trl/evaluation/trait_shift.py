@@ -76,7 +76,11 @@ def trait_shift(
     reward = bundled_reward() if reward is None else reward
     if len(after) != len(before):
         raise ValueError(f"{len(after)} replies after but {len(before)} before; give one of each per prompt.")
-    new, old = (RatedReplies.of(read_replies(side, prompts), reward) for side in (after, before))
+    return shift_between(*(RatedReplies.of(read_replies(side, prompts), reward) for side in (after, before)), reward)
+
+
+def shift_between(new: RatedReplies, old: RatedReplies, reward: HALReward) -> TraitShift:
+    """[`trait_shift`] of replies that the reward's scorer has rated already, pair by pair."""
     both = ~np.isnan(new.log_odds) & ~np.isnan(old.log_odds)
     warn_without_interval(int(both.sum()), "pair")
     gained = (new.log_odds - old.log_odds)[both]

@@ -78,7 +78,11 @@ def turing_pairwise(
     for side in (replies, references):
         read_replies(side, prompts)  # refuses what cannot be compared before anything is scored
     prompts = [""] * len(replies) if prompts is None else prompts
-    model, people = reward.explain(prompts, replies), reward.explain(prompts, references)
+    return outranked(reward.explain(prompts, replies), reward.explain(prompts, references))
+
+
+def outranked(model: pd.DataFrame, people: pd.DataFrame) -> TuringPairwise:
+    """[`turing_pairwise`] of replies that [`~hal_trl.HALReward.explain`] has explained already, row by row."""
     both = (model["reward"].notna() & people["reward"].notna()).to_numpy()
     warn_without_interval(int(both.sum()), "pair")
     rewards = _outcomes(model["reward"].to_numpy()[both], people["reward"].to_numpy()[both])

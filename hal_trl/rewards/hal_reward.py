@@ -223,8 +223,9 @@ class HALReward:
             `pandas.DataFrame`, one row a completion: `completion` (the text read), `reward`, `p_human`, `verdict`
             ("person", "AI" or, where the score is guessing, "unsure"; see [`~hal_trl.conformal.ConformalVerdict`]),
             `log_odds`, `why` (what moved it most), `guard/<name>` penalties, `trait/<id>`: log-odds that the trait
-            adds, compared with people's average rating, and with `length_neutral` also `length`: log-odds that were
-            taken off because the length alone adds them.
+            adds, compared with people's average rating, `rating/<id>`: what the scorer said of each of its traits
+            (Likert 1-5), and with `length_neutral` also `length`: log-odds that were taken off because the length
+            alone adds them.
         """
         table = self._score(prompts, completions)
         frame = pd.DataFrame(
@@ -244,7 +245,9 @@ class HALReward:
             frame[f"guard/{guard.name}"] = column
         if self.length_effect is not None:
             frame["length"] = self.length_effect(table.n_words)
-        return pd.concat([frame, pd.DataFrame(shift, columns=[f"trait/{i}" for i in ids])], axis=1)
+        added = pd.DataFrame(shift, columns=[f"trait/{i}" for i in ids])
+        rated = pd.DataFrame(np.asarray(table.ratings), columns=[f"rating/{i}" for i in table.ratings.traits.ids])
+        return pd.concat([frame, added, rated], axis=1)
 
     def settings(self) -> dict[str, str]:
         """What made this reward, for a model card: scorer, guards, honesty on or off, and whatever was changed."""

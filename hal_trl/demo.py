@@ -12,7 +12,7 @@ from .evaluation import Comparison, compare
 from .evaluation.plots import plot_reward
 from .evaluation.run_folder import claim
 from .evaluation.table import print_comparison
-from .hub import EVALUATION_FILE, PROVENANCE_FILE, describe_reward, render_adapter_card
+from .hub import COMPARISON_FILE, PROVENANCE_FILE, describe_reward, render_adapter_card
 from .rewards import HALReward
 from .whole_file import read_json, write_json
 
@@ -100,7 +100,7 @@ def _report(run: DemoRun, output: Path, comparison: Comparison, reward: HALRewar
         "rewards": [describe_reward(reward)],
     }
     write_json(output / "adapter" / PROVENANCE_FILE, made)
-    write_json(output / "adapter" / EVALUATION_FILE, comparison.to_dict())
+    write_json(output / "adapter" / COMPARISON_FILE, comparison.to_dict())
     write_json(output / "results.json", {"run": asdict(run), **made, **comparison.to_dict(), "history": history})
     plot_reward(history, output / "reward.png")
     card = render_adapter_card(run.model or SMOLLM2, comparison.to_dict(), made)

@@ -25,7 +25,7 @@ def adapter(tiny_chat_model, tmp_path_factory):
     train("grpo", options(tiny_chat_model, folder, use_peft=True, lora_r=4, learning_rate=1e-2, **SAMPLING))
     hostile = ["<script>alert(1)</script>", "not much, you?"]
     measured = compare(["hey", "so?"], ["Hello! How may I assist you?"] * 2, hostile, HALReward())
-    (folder / "evaluation.json").write_text(json.dumps(measured.to_dict()))
+    (folder / "comparison.json").write_text(json.dumps(measured.to_dict()))
     config = json.loads((folder / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = "ana/tiny"
     (folder / "adapter_config.json").write_text(json.dumps(config))
@@ -53,7 +53,7 @@ def published(hub, author, adapter):
 
 
 def test_what_is_published_is_the_adapter_its_tokenizer_its_making_and_its_evidence(published):
-    wanted = {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "hal.json", "evaluation.json"}
+    wanted = {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "hal.json", "comparison.json"}
     assert wanted <= set(published)
     assert not [path for path in published if path.endswith((".bin", ".pt", ".pth")) or "checkpoint" in path]
     made = json.loads(published["hal.json"])
@@ -63,7 +63,7 @@ def test_what_is_published_is_the_adapter_its_tokenizer_its_making_and_its_evide
 
 def test_the_card_names_base_figures_making_and_duty(published, adapter):
     card = ModelCard(published["README.md"].decode())
-    measured = json.loads((adapter / "evaluation.json").read_text())
+    measured = json.loads((adapter / "comparison.json").read_text())
     assert card.data.base_model == "ana/tiny" and card.data.license == "apache-2.0"
     assert {"hal_trl", "grpo", "lora"} <= set(card.data.tags)
     figures = {result.metric_name: result.metric_value for result in card.data.eval_results}
@@ -119,12 +119,13 @@ def local_base(folder):
     ("spoil", "message"),
     [
         (without("adapter_config.json"), "No adapter in.*use_peft"),
-        (without("evaluation.json"), "published with the evidence.*hal-trl evaluate"),
+        (without("comparison.json"), "published with the evidence.*hal-trl evaluate"),
         (without("hal.json"), "has no hal.json.*pass the trainer"),
-        (lambda folder: (folder / "evaluation.json").write_text('{"n": 2}'), "lacks before, after"),
+        (lambda folder: (folder / "comparison.json").write_text('{"n": 2}'), "lacks before, after"),
+        (lambda folder: (folder / "comparison.json").write_text('{"comparisons": {}}'), "pass the comparison of this"),
         (local_base, "nobody else can load: pass base_model="),
     ],
-    ids=["no adapter", "no evidence", "unknown making", "half the evidence", "local base"],
+    ids=["no adapter", "no evidence", "unknown making", "half the evidence", "a whole evaluation", "local base"],
 )
 def test_an_adapter_without_evidence_or_base_is_not_pushed(author, adapter, tmp_path, spoil, message):
     folder = tmp_path / "spoilt"

@@ -145,7 +145,7 @@ def push(
     folder: Annotated[Path, typer.Argument(help="Folder of an adapter, as hal-trl grpo, dpo or demo write it.")],
     repo_id: Annotated[str, typer.Argument(help="Hub repository, namespace/name.")],
     evaluation: Annotated[
-        Path | None, typer.Option(help="JSON of what changed. Default: evaluation.json in the folder.")
+        Path | None, typer.Option(help="JSON of what changed. Default: comparison.json in the folder.")
     ] = None,
     base_model: Annotated[
         str | None, typer.Option(help="Hub id of the base model, where the adapter has none.")

@@ -5,12 +5,13 @@ from .figures import comparison, headline
 from .markdown import render_card
 from .provenance import PROVENANCE_FILE, describe_reward, provenance
 from .push import push_adapter
-from .repository import EVALUATION_FILE, download, full_repo_id, read_json, upload
+from .repository import COMPARISON_FILE, EVALUATION_FILE, download, full_repo_id, read_json, upload
 from .scorer_card import card_of_folder, render_scorer_card
 from .weak_spots import weak_spots
 
 
 __all__ = [
+    "COMPARISON_FILE",
     "EVALUATION_FILE",
     "PROVENANCE_FILE",
     "card_of_folder",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .adapter_card import render_adapter_card
 from .provenance import PROVENANCE_FILE, provenance
-from .repository import EVALUATION_FILE, full_repo_id, read_json, upload
+from .repository import COMPARISON_FILE, full_repo_id, read_json, upload
 
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def push_adapter(
             A trainer of TRL's, or the folder of an adapter, as `hal-trl grpo`, `hal-trl demo` and
             `trainer.save_model` write it.
         repo_id (`str`): Hub repository, `namespace/name`; a name alone belongs to the user of the token.
-        evaluation (`Mapping`, `str` or `Path`, *optional*, defaults to `evaluation.json` in the folder):
+        evaluation (`Mapping`, `str` or `Path`, *optional*, defaults to `comparison.json` in the folder):
             What changed on held-out prompts: a [`~hal_trl.evaluation.Comparison`]'s `to_dict()`, or a JSON file of it.
         base_model (`str`, *optional*, defaults to what the adapter names): Hub id of the base model.
         license (`str`, *optional*): The Hub's id of a licence; by default the card names none of its own.
@@ -90,7 +90,7 @@ def push_adapter(
         made = read_json(folder / PROVENANCE_FILE)
         base = _named_base(folder / "adapter_config.json", base_model)
         full_id = full_repo_id(repo_id, token)
-        (folder / EVALUATION_FILE).write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+        (folder / COMPARISON_FILE).write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
         card = render_adapter_card(base, measured, made, full_id, license)
         (folder / "README.md").write_text(card, encoding="utf-8")
         return upload(
@@ -122,7 +122,7 @@ def _evaluation(given: Mapping[str, Any] | str | Path | None, trainer_or_folder:
         measured = dict(given)
     else:
         folder = getattr(getattr(trainer_or_folder, "args", None), "output_dir", source)
-        path = Path(folder) / EVALUATION_FILE if given is None else Path(given)
+        path = Path(folder) / COMPARISON_FILE if given is None else Path(given)
         if not path.is_file():
             raise ValueError(
                 f"No evaluation at {path}: an adapter is published with the evidence of what it changed. Measure it "
@@ -131,6 +131,11 @@ def _evaluation(given: Mapping[str, Any] | str | Path | None, trainer_or_folder:
         measured = read_json(path)
     wanted = ("n", "before", "after", "p_human_gain", "reward_gain", "distinct_2_ratio", "trait_shift", "samples")
     missing = [name for name in wanted if name not in measured]
+    if missing and "comparisons" in measured:
+        raise ValueError(
+            "This is a whole evaluation of several systems: pass the comparison of this adapter, which hal-trl "
+            "evaluate wrote beside it, comparisons/NAME.json."
+        )
     if missing:
         raise ValueError(f"The evaluation lacks {', '.join(missing)}: pass a Comparison's to_dict(), or its file.")
     return {name: measured[name] for name in wanted}

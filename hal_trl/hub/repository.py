@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
 
-EVALUATION_FILE = "evaluation.json"
+EVALUATION_FILE = "evaluation.json"  # beside a scorer: what it gets right
+COMPARISON_FILE = "comparison.json"  # beside an adapter: what it changed
 
 # What a scorer consists of. A pickle in the repository is not even fetched.
 _FILES = ("*.json", "*.safetensors")

@@ -48,6 +48,15 @@ def test_a_run_leaves_figures_plot_adapter_and_card(finished, tiny_chat_model):
     assert PeftModel.from_pretrained(base, folder / "adapter").peft_config["default"].r == 16
 
 
+def test_a_run_is_read_by_the_report(finished):
+    pytest.importorskip("matplotlib", reason='plots need the extra: pip install "hal-trl[report]"')
+    folder, comparison = finished
+    done = hal_trl("report", str(folder))
+    assert done.exit_code == 0, done.output
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"{comparison.after.p_human.value:.3f}" in page and "hal-trl demo" in page and "tiny/adapter" in page
+
+
 def test_the_card_states_the_figures_and_the_duty_to_disclose(finished):
     folder, comparison = finished
     from huggingface_hub import ModelCard

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from hal_trl import HALTraitModel
 from hal_trl.alignment.adapter import load_adapter, take_off
 from hal_trl.cli import app
-from hal_trl.evaluation.evaluate_systems import EvaluationPlan, comparison_file, evaluate_systems
+from hal_trl.evaluation.evaluate_systems import EvaluationPlan, evaluate_systems
+from hal_trl.evaluation.evaluation_record import comparison_file
 from hal_trl.evaluation.prompt_set import load_prompt_set
 from hal_trl.evaluation.systems import LocalModels, find_systems
 from hal_trl.hub import figure_rows, trait_rows

@@ -102,7 +102,8 @@ def evaluate(
     An interrupted evaluation goes on where it stopped. Writes evaluation.json, replies.parquet and, for each aligned
     system, comparisons/NAME.json, which push --evaluation takes.
     """
-    from ..evaluation.evaluate_systems import EvaluationPlan, comparison_file, evaluate_systems
+    from ..evaluation.evaluate_systems import EvaluationPlan, evaluate_systems
+    from ..evaluation.evaluation_record import comparison_file
     from ..evaluation.evaluation_table import print_evaluation
 
     with readable_errors():

@@ -7,22 +7,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ..alignment import reward_history
-from ..alignment.candidates import slug
 from ..alignment.grpo import chat
-from ..json_form import json_form
 from ..rewards import HALReward
 from ..rewards.audit import load_probes
-from ..whole_file import draft_of, write_json
 from .capability import capability_figures
 from .emobench import load_emobench
 from .evaluation_plan import EvaluationPlan
+from .evaluation_record import write_evaluation
 from .harness import require_harness
 from .prompt_set import load_prompt_set
 from .run_folder import claim
-from .system_figures import Said, compare_with_base, measure_system, shift_from_base
+from .system_figures import Said
 from .system_runs import run_system
 from .systems import PEOPLE, LocalModels, find_systems
 
@@ -95,44 +91,23 @@ def evaluate_systems(plan: EvaluationPlan, output: str | Path) -> dict[str, Any]
         Said.of(system.name, prompts, run.replies[:n], probes, run.replies[n:], reward)
         for system, run in zip(systems, runs, strict=True)
     ]
-    base, aligned = said[0], said[1:]
-    comparisons = {one.name: compare_with_base(base, one, prompts).to_dict() for one in aligned}
     people = None if prompts.references is None else Said.of(PEOPLE, prompts, prompts.references, [], [], reward)
-    figures = {one.name: measure_system(one, prompts, people) for one in said}
-    if people is not None:
-        said, figures = [*said, people], {**figures, PEOPLE: measure_system(people, prompts)}
-    content = {
-        "command": plan.command(output),
-        "versions": _versions(plan),
-        "seed": plan.seed,
-        "reward": reward.settings(),
-        "prompts": prompts.name,
-        "base": base.name,
-        "systems": figures,
-        "comparisons": json_form(comparisons),
-        "shifts": {one.name: shift_from_base(base, one, reward) for one in aligned},
-        "capability": {
+    return write_evaluation(
+        output,
+        said,
+        prompts,
+        reward,
+        people,
+        command=plan.command(output),
+        versions=_versions(plan),
+        seed=plan.seed,
+        capability={
             system.name: capability_figures(run.items, None if system.kind == "base" else runs[0].items)
             for system, run in zip(systems, runs, strict=True)
             if run.items
         },
-        "history": _history(plan),
-    }
-    for name, comparison in comparisons.items():
-        path = comparison_file(output, name)
-        path.parent.mkdir(exist_ok=True)
-        write_json(path, comparison)
-    rows = [one.frame.assign(system=one.name, prompt=prompts.texts) for one in said]
-    frame = pd.concat(rows, ignore_index=True)
-    with draft_of(output / "replies.parquet") as draft:
-        frame[["system", "prompt", *said[0].frame.columns]].to_parquet(draft, index=False)
-    write_json(output / "evaluation.json", content)
-    return content
-
-
-def comparison_file(output: str | Path, name: str) -> Path:
-    """Where the comparison of a system with the base model is written."""
-    return Path(output) / "comparisons" / f"{slug(name)}.json"
+        history=_history(plan),
+    )
 
 
 def _versions(plan: EvaluationPlan) -> dict[str, str]:

@@ -226,23 +226,28 @@ def test_the_whole_of_emobench_is_read():
     assert len({q.text for q in questions}) > 1190 and all(0 <= q.label < len(q.choices) for q in questions)
 
 
-@pytest.mark.slow
-def test_a_harness_task_is_run_with_and_without_an_adapter(tiny, tmp_path):
-    pytest.importorskip("lm_eval", reason="the extra harness is not installed")
-    rows = [{"question": f"Is {i} even?", "label": i % 2} for i in range(6)]
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    task = tmp_path / "evenness.yaml"
-    task.write_text(
-        "task: evenness\ndataset_path: json\n"
-        f"dataset_kwargs: {{data_files: {{test: {tmp_path / 'rows.jsonl'}}}}}\n"
+def write_task(folder, name, questions, choices):
+    """A multiple-choice task of one's own for lm-evaluation-harness, of questions with the index of the answer."""
+    rows = [json.dumps({"question": question, "label": label}) for question, label in questions]
+    (folder / f"{name}.jsonl").write_text("\n".join(rows))
+    (folder / f"{name}.yaml").write_text(
+        f"task: {name}\ndataset_path: json\n"
+        f"dataset_kwargs: {{data_files: {{test: {folder / f'{name}.jsonl'}}}}}\n"
         "test_split: test\noutput_type: multiple_choice\ndoc_to_text: '{{question}}'\n"
-        "doc_to_choice: ['yes', 'no']\ndoc_to_target: '{{label}}'\n"
+        f"doc_to_choice: {json.dumps(choices)}\ndoc_to_target: '{{{{label}}}}'\n"
         "metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]\n"
     )
+    return folder / f"{name}.yaml"
+
+
+@pytest.mark.slow
+def test_a_harness_task_is_run_with_and_without_an_adapter(tiny, tmp_path):
+    pytest.importorskip("lm_eval", reason='pip install "hal-trl[harness]"')
+    task = write_task(tmp_path, "evenness", [(f"Is {i} even?", i % 2) for i in range(6)], ["yes", "no"])
     model, tokenizer = tiny
     before = harness_items(model, tokenizer, str(task), limit=4)
     (measure,) = before
-    assert measure.endswith(": acc") and len(before[measure]) == 4 and set(before[measure]) <= {0.0, 1.0}
+    assert measure == "evenness: acc" and len(before[measure]) == 4 and set(before[measure]) <= {0.0, 1.0}
     after = harness_items(adapted(model, moved=True), tokenizer, str(task), limit=4)
     assert capability_figures(after, before)[measure]["difference"]["value"] == pytest.approx(
         np.mean(after[measure]) - np.mean(before[measure])

@@ -19,6 +19,7 @@ from hal_trl.evaluation.systems import LocalModels, find_systems
 from hal_trl.hub import figure_rows, trait_rows
 
 from .chat_server import Reply, chat_server
+from .test_capability import write_task
 
 
 def save_adapter(model, folder, base_name="somebody/tiny", seed=0, **options):
@@ -288,3 +289,20 @@ def test_a_real_model_is_evaluated_with_a_real_adapter(smollm2, tmp_path):
     # Random weights teach a trained model nothing: it predicts worse, and is another one.
     loss, divergence = list(content["capability"].values())[1].values()
     assert loss["difference"]["low"] > 0 and divergence["low"] > 0
+
+
+@pytest.mark.slow
+def test_the_command_runs_a_harness_task_of_ones_own_on_a_real_model(smollm2, tmp_path):
+    pytest.importorskip("lm_eval", reason='pip install "hal-trl[harness]"')
+    cities = ["Paris", "Rome", "Tokyo"]
+    asked = [(f"The capital of {land} is", i) for i, land in enumerate(("France", "Italy", "Japan"))]
+    task = write_task(tmp_path, "capitals", asked, cities)
+    adapter = save_adapter(AutoModelForCausalLM.from_pretrained(smollm2), tmp_path / "adapter", str(smollm2))
+    options = ["evaluate", "--model", str(smollm2), "--adapter", str(adapter), "--tasks", str(task), "--no-neutral"]
+    options += ["--n-prompts", "2", "--max-new-tokens", "8", "--limit", "3", "--output", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, options)
+    assert done.exit_code == 0, done.output
+    base, spoilt = json.loads((tmp_path / "run" / "evaluation.json").read_text())["capability"].values()
+    assert base["capitals: acc"]["value"] == 1.0 and base["capitals: acc"]["difference"] is None
+    assert spoilt["capitals: acc"]["difference"]["value"] == spoilt["capitals: acc"]["value"] - 1.0
+    assert "capitals: acc" in done.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,8 +55,8 @@ def harness_items(
         seed (`int`, *optional*, defaults to 0): Of the few-shot examples.
 
     Returns:
-        `dict`: per metric one value a document. A metric that belongs to a whole task, such as a perplexity, is one
-        value, and so has no interval.
+        `dict`: per metric one value a document; a YAML file goes by its name without the folder. A metric that belongs
+        to a whole task, such as a perplexity, is one value, and so has no interval.
 
     Raises:
         `ImportError`: without the extra `harness`.
@@ -81,6 +82,7 @@ def harness_items(
         )
     except KeyError as error:
         raise ValueError(f"The harness has no task {task!r} ({error}); `lm-eval ls tasks` lists them.") from error
+    title = Path(task).stem if task.endswith((".yaml", ".yml")) else task
     items: Items = defaultdict(list)
     whole: Items = {}
     for name, samples in results["samples"].items():
@@ -89,7 +91,7 @@ def harness_items(
             for metric in sample["metrics"]:
                 value = sample[metric]
                 if isinstance(value, bool | int | float | np.number | np.bool_):
-                    items[f"{task}: {metric}{suffix}"].append(float(value))
+                    items[f"{title}: {metric}{suffix}"].append(float(value))
                 else:
                     total = results["results"][name][f"{metric},{sample['filter']}"]
                     whole[f"{name}: {metric}{suffix}"] = [float(total)]

@@ -6,12 +6,15 @@ python benchmarks/human_votes.py --data ../shared/data
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 
 from hal_trl.evaluation.ratings import bradley_terry, elo
 from hal_trl.evaluation.statistics import Estimate
+from hal_trl.evaluation.two_samples import cliffs_delta
 from hal_trl.evaluation.votes import Votes
+from hal_trl.scorers.evaluate import interval
 
 
 # HAL (huggingface.co/papers/2601.02813): win rate and Elo by model.
@@ -25,6 +28,17 @@ def figures(votes: Votes) -> pd.DataFrame:
     rates = votes.win_rates().rename(columns={"win_rate": "win rate", "low": "win rate low", "high": "win rate high"})
     strengths = bradley_terry(votes).table().add_prefix("BT ")
     return rates.join(elo(votes)).join(strengths).join(paper)
+
+
+def votes_delta(votes: Votes, model: str, other: str) -> Estimate:
+    """Cliff's delta of what single votes give two models, whoever they met; the interval is over votes (bootstrap)."""
+
+    def delta(rows: np.ndarray) -> float:
+        left, right, score = votes.left[rows], votes.right[rows], votes.score[rows]
+        sides = (votes.models.index(name) for name in (model, other))
+        return cliffs_delta(*(np.concatenate([score[left == i], 1 - score[right == i]]) for i in sides))
+
+    return Estimate(**interval(delta, np.arange(len(votes.score))))
 
 
 def main(data: Annotated[Path, typer.Option(help="folder with human_votes.parquet")] = Path("../shared/data")) -> None:
@@ -47,6 +61,7 @@ def main(data: Annotated[Path, typer.Option(help="folder with human_votes.parque
     print(f"- their own votes: mean score {votes.head_to_head(ALIGNED, BASE)}; 0.5 is even")
     print(f"- all votes: Bradley-Terry {difference.value:+.0f} points [{difference.low:+.0f}, {difference.high:+.0f}]")
     print(f"- all votes: expected score {fitted.win_probability(ALIGNED, BASE)}")
+    print(f"- all votes: Cliff's delta of a vote {votes_delta(votes, ALIGNED, BASE)}; 0 is even")
 
 
 if __name__ == "__main__":

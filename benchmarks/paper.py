@@ -15,6 +15,7 @@ import pandas as pd
 import typer
 
 from hal_trl import HL16Q, HL32Q, HumanLikenessScore, TraitRatings, TraitSet
+from hal_trl.evaluation.two_samples import cliffs_delta
 from hal_trl.scorers.evaluate import interval, pairwise_by_group
 from hal_trl.scorers.games import TEACHER, Games, load_games
 from hal_trl.traits import HL16Q_ASKED
@@ -22,6 +23,8 @@ from hal_trl.traits import HL16Q_ASKED
 
 NOT_STATED = "not stated here"
 SHUFFLES, FOLDS = 3, 10
+# The other four models' visits hold the text of Llama-3.3-70B's.
+OWN_TEXT = ("Llama-3.2-1B-Instruct", "Qwen2.5-14B-Instruct", "Llama-3.3-70B-Instruct")
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 PENALTY, SELECTED = 1.0, 0.2  # the paper's L1 penalty, and the size of weight beyond which it keeps a trait
 
@@ -159,6 +162,27 @@ def repeatability(visits: pd.DataFrame) -> list[Figure]:
     ]
 
 
+def effect_sizes(games: Games, visits: pd.DataFrame) -> list[Figure]:
+    """Cliff's delta of the judged score: people against AIs, and each model's visits after its last epoch and before.
+
+    Of its visits, how brief they were judged to be as well. Every score is the published one, or that of the weights
+    on the statements they were fitted on; the judge is the paper's.
+    """
+    rated = games.rated
+    odds = HumanLikenessScore.from_profile("corrected").log_odds(games.ratings[TEACHER][rated])
+    pair = odds, games.is_human[rated], games.game_id[rated]
+    found = [_delta("people against AIs, rated games: score", *pair, "games")]
+    for model in OWN_TEXT:
+        rows = visits[visits["model"] == model]
+        last = rows["epoch"].max()
+        rows = rows[rows["epoch"].isin([0, last])]
+        after, prompt = (rows["epoch"] == last).to_numpy(), rows["prompt_id"].to_numpy()
+        brief = np.asarray(_visit_ratings(rows))[:, HL16Q_ASKED.ids.index("brevity")]
+        for what, values in (("score", rows["published_score"].to_numpy()), ("brevity", brief)):
+            found.append(_delta(f"{model}, epoch {last} against 0: {what}", values, after, prompt, "prompts"))
+    return found
+
+
 class Nearest(NamedTuple):
     """What comes nearest to each of the 32 traits, and how near chance alone comes (cosine)."""
 
@@ -256,6 +280,7 @@ def main(
         "People told from AIs by the judge's ratings": [*accuracies(games), *selection(games)],
         "The sixteen weights and their statements": [*bindings(games, visits), *published_scores(visits)],
         "The judge against itself": repeatability(visits),
+        "Effect sizes: Cliff's delta": effect_sizes(games, visits),
         "Statements of the finder and the 32 traits": discovery(found),
     }
     report = written(sections, found)
@@ -272,6 +297,16 @@ def _visit_ratings(visits: pd.DataFrame) -> TraitRatings:
 def _share(name: str, stated: str, values: np.ndarray, group: np.ndarray, unit: str) -> Figure:
     here = interval(lambda rows: float(values[rows].mean()), group)
     return Figure(name, stated, here, f"{len(np.unique(group))} {unit}")
+
+
+def _delta(name: str, values: np.ndarray, of: np.ndarray, group: np.ndarray, unit: str) -> Figure:
+    """Of the rows that `of` marks against the others."""
+
+    def delta(rows: np.ndarray) -> float:
+        marked = of[rows]
+        return cliffs_delta(values[rows][marked], values[rows][~marked])
+
+    return Figure(name, NOT_STATED, interval(delta, group), f"{len(np.unique(group))} {unit}")
 
 
 def _correlation(name: str, stated: str, one: np.ndarray, other: np.ndarray, group: np.ndarray, unit: str) -> Figure:

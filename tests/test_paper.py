@@ -9,6 +9,7 @@ from benchmarks.paper import (
     Nearest,
     accuracies,
     bindings,
+    effect_sizes,
     nearest,
     published_scores,
     repeatability,
@@ -58,6 +59,15 @@ def test_the_released_profile_is_what_the_paper_published(visits):
 def test_the_judge_repeats_itself_as_known(visits):
     same, close, score = (figure.here["value"] for figure in repeatability(visits))
     assert (same, close, score) == pytest.approx((0.81, 0.98, 0.91), abs=0.01)
+
+
+@pytest.mark.shared_data
+def test_alignment_moved_the_judged_score_further_than_brevity_alone(games, visits):
+    people, *models = effect_sizes(games, visits)
+    assert people.here["low"] > 0.5
+    scores, brief = models[::2], models[1::2]
+    assert len(scores) == 3 and all(figure.here["low"] > 0.6 for figure in scores)  # Cliff's delta of 0.474 is large
+    assert all(b.here["value"] < s.here["value"] for s, b in zip(scores, brief, strict=True))
 
 
 @pytest.mark.shared_data

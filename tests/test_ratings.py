@@ -149,10 +149,14 @@ def test_votes_that_were_not_completed_and_votes_without_a_verdict_do_not_count(
 
 @pytest.mark.shared_data
 def test_the_papers_win_rates_and_elo_come_out_of_its_votes():
-    from benchmarks.human_votes import PAPER, figures
+    from benchmarks.human_votes import ALIGNED, BASE, PAPER, figures, votes_delta
 
-    table = figures(Votes.from_frame(pd.read_parquet(SHARED_DATA / "human_votes.parquet")))
+    votes = Votes.from_frame(pd.read_parquet(SHARED_DATA / "human_votes.parquet"))
+    table = figures(votes)
     assert table.index.tolist() == list(PAPER)
     assert table["win rate"].to_numpy() == pytest.approx(table["paper win rate"].to_numpy(), abs=0.0005)
     # The spread over 500 orders leaves the mean uncertain by some 1.4 points, there as here.
     assert table["elo"].to_numpy() == pytest.approx(table["paper Elo"].to_numpy(), abs=6)
+    delta = votes_delta(votes, ALIGNED, BASE)
+    assert delta.low < delta.value < delta.high
+    assert delta.value == pytest.approx(-votes_delta(votes, BASE, ALIGNED).value)

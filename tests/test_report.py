@@ -6,7 +6,7 @@ import re
 import shutil
 from dataclasses import asdict
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,9 @@ from hal_trl.evaluation.diversity import diversity
 from hal_trl.evaluation.reply_metric import as_figures
 from hal_trl.evaluation.report import write_report
 from hal_trl.evaluation.report.evaluation_folder import EvaluationFolder
+from hal_trl.evaluation.report.figure import styled
 from hal_trl.evaluation.report.findings import number, summarise
+from hal_trl.evaluation.report.plots import plot_length
 from hal_trl.evaluation.report.waterfall import waterfall_of, words_of
 from hal_trl.evaluation.statistics import bootstrap_mean, word_counts
 from hal_trl.evaluation.trait_shift import trait_shift
@@ -260,6 +262,24 @@ def test_a_cost_is_called_clear_only_when_intervals_do_not_touch(folder):
 def test_numbers_have_no_minus_before_a_zero():
     assert [number(x, signed=True) for x in (-0.001, 0.0, 0.016, -0.016)] == ["0.00", "0.00", "+0.02", "−0.02"]
     assert number(float("nan")) == number(None) == "–"
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_long_names_do_not_run_into_each_other(folder, n):
+    names = [f"SomeLongNamespace/a-model-of-135M-parameters-{i}" for i in range(n)]
+    systems = {name: {"kind": "model"} for name in names}
+    said = EvaluationFolder.read(folder).rows(MODEL)
+    replies = pd.concat([said.assign(system=name) for name in names])
+    from matplotlib import rc_context
+    from matplotlib.text import Text
+
+    with rc_context(styled()):
+        figure = plot_length(EvaluationFolder({"base": names[0], "systems": systems}, replies))
+        figure.draw_without_rendering()
+        titles = [text for text in figure.findobj(Text) if text.get_text()[-2:] in {name[-2:] for name in names}]
+        boxes = [title.get_window_extent() for title in titles]
+    assert len(boxes) == n and max(box.x1 for box in boxes) <= figure.bbox.x1
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 @pytest.mark.parametrize("length_neutral", [False, True])

@@ -171,7 +171,7 @@ def plot_length(evaluation: EvaluationFolder) -> Figure:
         shown = replies.index[np.random.default_rng(0).permutation(len(replies))[:_POINTS]]
         axes.scatter(words[shown], score[shown], s=14, color=_color(evaluation, name), alpha=0.55, lw=0)
         rank = words.corr(score, method="spearman") if words.nunique() > 1 else float("nan")
-        axes.set_title(_plain(name, 18 if columns == 3 else 40), color=_color(evaluation, name), pad=16, size=8.5)
+        axes.set_title(_plain(name, {1: 56, 2: 26, 3: 16}[columns]), color=_color(evaluation, name), pad=16, size=8.5)
         axes.annotate(
             f"ρ = {number(float(rank))}",
             (0, 1),
@@ -231,6 +231,6 @@ def _color(evaluation: EvaluationFolder, name: str) -> str:
 
 
 def _plain(name: str, longest: int = 48) -> str:
-    """A name that fits and holds nothing that an SVG cannot."""
+    """A name that fits, of a long one its end, and holds nothing that an SVG cannot."""
     shown = "".join(character for character in name if character.isprintable())
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+    return shown if len(shown) <= longest else "…" + shown[1 - longest :]

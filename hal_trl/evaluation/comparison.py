@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..rewards import HALReward
+from ..rewards.degenerate import is_degenerate
 from .statistics import Estimate, bootstrap_mean, distinct_n, distinct_ratio, word_counts
 
 
@@ -24,8 +25,8 @@ class Side:
         p_human ([`Estimate`]): Mean P(human), guards aside, over the replies that were not empty.
         words (`float`): Mean words a reply.
         distinct_2 (`float`): Share of different word pairs over all replies.
-        degenerate (`float`): Share of replies that some guard, relevance aside, takes at least half of the reward
-            from.
+        degenerate (`float`): Share of replies that a guard of form takes at least half of the reward from, or that
+            cannot be read; as in every other figure of that name ([`~hal_trl.rewards.degenerate.is_degenerate`]).
     """
 
     reward: Estimate
@@ -114,11 +115,10 @@ def _number(value: float) -> float | None:
 
 def _side(frame: pd.DataFrame) -> Side:
     replies = frame["completion"].tolist()
-    penalties = frame.filter(regex="^guard/(?!relevance$)").to_numpy()
     return Side(
         reward=bootstrap_mean(frame["reward"]),
         p_human=bootstrap_mean(frame["p_human"]),
         words=float(word_counts(replies).mean()),
         distinct_2=distinct_n(replies),
-        degenerate=float((penalties >= 0.5).any(axis=1).mean()),
+        degenerate=float(is_degenerate(frame).mean()),
     )

@@ -1,7 +1,9 @@
 """Shared parts. Heavy ones are real and made once a session."""
 
 import json
+import os
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -21,6 +23,16 @@ def reward():
     from hal_trl import HALReward
 
     return HALReward()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Path of a real browser, for playwright to drive."""
+    pytest.importorskip("playwright", reason='pip install "hal-trl[dev]"')
+    found = os.environ.get("CHROMIUM") or which("chromium") or which("chromium-browser") or which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium: apt-get install chromium, or set CHROMIUM")
+    return found
 
 
 @pytest.fixture(scope="session")

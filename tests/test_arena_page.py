@@ -13,7 +13,6 @@ import urllib.request
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import which
 
 import pytest
 
@@ -24,15 +23,6 @@ from .arena_server import MARKUP
 
 pytest.importorskip("gradio", reason='pip install "hal-trl[arena]"')
 pytest.importorskip("krippendorff", reason='pip install "hal-trl[arena]"')
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    pytest.importorskip("playwright", reason="pip install playwright")
-    found = which("chromium") or which("chromium-browser") or which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    return found
 
 
 @contextmanager

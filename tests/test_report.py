@@ -1,7 +1,6 @@
 """The report of an evaluation, on a folder made by the real reward from replies written by hand."""
 
 import json
-import os
 import re
 import shutil
 from dataclasses import asdict
@@ -345,12 +344,10 @@ def test_the_command_writes_the_page_or_says_what_is_missing(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_browser_shows_it_from_disk_without_scripts_network_or_sideways_scrolling(folder, page):
-    playwright = pytest.importorskip("playwright.sync_api", reason="the look needs playwright: pip install playwright")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the look needs Chromium: set CHROMIUM, or install Debian's package chromium")
-    with playwright.sync_playwright() as driver:
+def test_a_browser_shows_it_from_disk_without_scripts_network_or_sideways_scrolling(folder, page, chromium):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for width, scheme in ((390, "light"), (1280, "dark")):
             context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)

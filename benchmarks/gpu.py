@@ -78,8 +78,8 @@ def main(
 def line(row: dict) -> str:
     share = f"{row['reward'] / row['step']:.2%}" if "reward" in row else ""
     return (
-        f"| {row['trainer']} | {row['model']} | {row['weights']} | {row['tokens'] / row['step']:,.0f} | {row['step']:.2f}"
-        f" | {share} | {row['memory'] / 2**30:.1f} GiB |"
+        f"| {row['trainer']} | {row['model']} | {row['weights']} | {row['tokens'] / row['step']:,.0f} "
+        f"| {row['step']:.2f} | {share} | {row['memory'] / 2**30:.1f} GiB |"
     )
 
 
@@ -192,7 +192,7 @@ def train(trainer_class, config_class, size, quantized, device, arguments, data,
         args=config_class(
             output_dir="runs/gpu/trainer",
             per_device_train_batch_size=BATCH,
-            gradient_checkpointing=True,
+            activation_checkpointing=True,
             bf16=device == "cuda",
             use_cpu=device == "cpu",
             report_to="none",

@@ -33,10 +33,8 @@ def main(steps: Annotated[int, typer.Option(min=2, help="Optimiser steps; the fi
         settings = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=settings)
         took = json.loads(done.stdout.splitlines()[-1])
-        print(
-            f"| {name} | {took['step']:.2f} s | {1000 * took['reward']:.1f} ms | {took['reward'] / took['step']:.2%} |",
-            flush=True,
-        )
+        step, reward = took["step"], took["reward"]
+        print(f"| {name} | {step:.2f} s | {1000 * reward:.1f} ms | {reward / step:.2%} |", flush=True)
 
 
 def train(name: str, steps: int) -> dict[str, float]:

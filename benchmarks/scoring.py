@@ -1,4 +1,4 @@
-"""Replies a second: `HALReward` beside what one would take in its place, at several batch sizes, on one core and on two.
+"""Replies a second: `HALReward` beside what one would take in its place, by batch size, on one core and on two.
 
 All of one table run in turns in one process, pinned to its cores, on replies that no cache has seen; a cell is the
 median over rounds (and half the distance between the quartiles). Load time after imports and peak memory come from a

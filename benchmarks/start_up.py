@@ -15,7 +15,7 @@ import typer
 
 STATEMENTS = {
     "`import hal_trl`": "import hal_trl",
-    "`hal-trl --help`": "import sys; from hal_trl.cli import app; sys.argv[1:] = ['--help']; app(standalone_mode=False)",
+    "`hal-trl --help`": "from hal_trl.cli import app; app(['--help'], standalone_mode=False)",
     "torch and the parts of transformers that a scorer needs": (
         "import torch, numpy, pandas; from transformers import PreTrainedModel, AutoConfig, AutoModel, AutoTokenizer;"
         "import transformers.models.bert.modeling_bert"

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
+RESULTS, GPU = Path(__file__).with_name("RESULTS.md"), Path("runs/gpu/gpu.md")
 PARTS = {
     "Scoring": "scoring",
     "The reward in a GRPO step": "grpo_share",
@@ -56,6 +56,8 @@ def main(
             raise typer.Exit(process.returncode)
         text += f"\n## {title}\n\n`python -m benchmarks.{command}`\n\n{''.join(lines).strip()}\n"
         output.write_text(text, encoding="utf-8")
+    on_gpu = GPU.read_text(encoding="utf-8") if GPU.is_file() else "Not run yet: no GPU was at hand."
+    output.write_text(f"{text}\n## On a GPU\n\n`python -m benchmarks.gpu`\n\n{on_gpu.strip()}\n", encoding="utf-8")
 
 
 def processor() -> str:

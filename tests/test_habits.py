@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hal_trl import Dialogue
-from hal_trl.rewards import ParrotGuard, ReciprocityGuard, WornGuard
+from hal_trl.rewards import HALReward, ParrotGuard, ReciprocityGuard, WornGuard
 from hal_trl.rewards.audit import load_cases
 from hal_trl.rewards.guards.habits import Habits, asks
 
@@ -67,6 +67,27 @@ def test_a_batch_that_never_asks_pays_and_those_that_ask_do_not():
     assert (some[:2] == 0).all() and (some[2:] > 0).all() and (some[2:] < quiet[0]).all()
     usual = ReciprocityGuard()(replies_to(["hi"] * 32, ["not much, you?"] * 5 + ["not much, just got home"] * 27))
     assert (usual == 0).all()
+
+
+@pytest.mark.parametrize(("asking", "least", "most"), [(16, 0.95, 1), (22, 0.8, 1), (32, 0, 0), (256, 0, 0)])
+def test_asking_pays_in_full_before_it_is_gone_and_no_longer_at_the_rate_of_people(asking, least, most):
+    replies = ["not much, you?"] * asking + ["not much, just got home"] * (256 - asking)
+    share = ReciprocityGuard()(replies_to(["hi"] * 256, replies)).max() / ReciprocityGuard().most
+    assert least <= share <= most
+
+
+def test_a_question_pays_for_a_policy_that_rarely_asks_and_one_behind_every_reply_does_not():
+    cases = load_cases()[:100]
+    prompts = [case.prompt for case in cases]
+    plain = [case.human.replace("?", ".") for case in cases]
+    asking = [f"{reply.rstrip('.!')}, what about you?" for reply in plain]
+    reward = HALReward()
+    never = np.array(reward(prompts, plain))
+    now_and_then = np.array(reward(prompts, [*asking[:4], *plain[4:]]))
+    always = np.array(reward(prompts, asking))
+    as_people = np.array(reward(prompts, [*asking[:14], *plain[14:]]))
+    assert (now_and_then[:4] > never[:4]).all()
+    assert as_people.mean() > always.mean() and as_people.mean() > never.mean()
 
 
 def test_a_policy_that_says_the_prompt_back_pays_and_who_adds_something_does_not():

@@ -130,22 +130,25 @@ class WornGuard:
 class ReciprocityGuard:
     """Rises from 0 to `most` for replies that ask nothing, as a batch asks less often than people do.
 
-    Asking costs a reply brevity, so that a policy stops asking. One reply need not ask; of many, some do. With
-    `share` the batch's share of replies that ask, 2 imagined replies of people counted along, and `chance` the
-    standard deviation of such a share, `sqrt(people * (1 - people) / n)`, the penalty is
-    `most * min(1, 2 * max(0, people - chance - share) / people)`. More than this default bought no more questions of a
-    small model that had forgotten to ask, and left less of a reward to all its replies.
+    One reply need not ask; of many, some do. A small model asks in the register that the reward rightly unteaches
+    ("I'm sorry... how can I help you?"), in second sentences and long replies, so that a policy forgets to ask while
+    it learns to chat, though a believable question costs it nothing. What is rare is hardly sampled and so hardly
+    learned again: asking must pay while there is still some of it. With `share` the batch's share of replies that ask,
+    2 imagined replies of people counted along, and `chance` the standard deviation of such a share,
+    `sqrt(people * (1 - people) / n)`, the penalty is `most * min(1, 4 * max(0, people - chance - share) / people)`:
+    all of it for a share of three fifths of people's over 256 replies, none from about five sixths. Nothing pays for
+    asking more than people do.
 
     Args:
         habits ([`Habits`], *optional*, defaults to the bundled ones): How often people ask.
-        most (`float`, *optional*, defaults to 0.3): Largest penalty, 0-1.
+        most (`float`, *optional*, defaults to 0.75): Largest penalty, 0-1.
     """
 
     name = "reciprocity"
     across_batch = True
-    _imagined, _steepness = 2, 2.0
+    _imagined, _steepness = 2, 4.0
 
-    def __init__(self, habits: Habits | None = None, most: float = 0.3):
+    def __init__(self, habits: Habits | None = None, most: float = 0.75):
         self.habits, self.most = habits or _bundled(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:

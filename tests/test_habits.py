@@ -69,25 +69,28 @@ def test_a_batch_that_never_asks_pays_and_those_that_ask_do_not():
     assert (usual == 0).all()
 
 
-@pytest.mark.parametrize(("asking", "least", "most"), [(16, 0.95, 1), (22, 0.8, 1), (32, 0, 0), (256, 0, 0)])
-def test_asking_pays_in_full_before_it_is_gone_and_no_longer_at_the_rate_of_people(asking, least, most):
-    replies = ["not much, you?"] * asking + ["not much, just got home"] * (256 - asking)
-    share = ReciprocityGuard()(replies_to(["hi"] * 256, replies)).max() / ReciprocityGuard().most
-    assert least <= share <= most
+@pytest.mark.parametrize(("asking", "least", "most"), [(6, 1, 1), (9, 0.6, 0.9), (14, 0, 0), (96, 0, 0)])
+def test_in_a_run_asking_pays_before_it_is_gone_and_no_longer_at_the_rate_of_people(asking, least, most):
+    guard = ReciprocityGuard()
+    long_ago = replies_to(["hi"] * 100, ["not much, you?"] * 100)
+    run = replies_to(["hi"] * 96, ["not much, you?"] * asking + ["not much, just got home"] * (96 - asking))
+    penalties = guard.in_run([*long_ago, *run[:80]], run[80:])
+    assert least <= penalties.max() / guard.most_in_run <= most
+    assert (guard.in_run([], run)[:asking] == 0).all()
 
 
-def test_a_question_pays_for_a_policy_that_rarely_asks_and_one_behind_every_reply_does_not():
-    cases = load_cases()[:100]
+def test_a_question_pays_in_a_run_that_rarely_asks_and_one_behind_every_reply_does_not():
+    cases = load_cases()[:60]
     prompts = [case.prompt for case in cases]
     plain = [case.human.replace("?", ".") for case in cases]
     asking = [f"{reply.rstrip('.!')}, what about you?" for reply in plain]
-    reward = HALReward()
-    never = np.array(reward(prompts, plain))
-    now_and_then = np.array(reward(prompts, [*asking[:4], *plain[4:]]))
-    always = np.array(reward(prompts, asking))
-    as_people = np.array(reward(prompts, [*asking[:14], *plain[14:]]))
-    assert (now_and_then[:4] > never[:4]).all()
-    assert as_people.mean() > always.mean() and as_people.mean() > never.mean()
+
+    def step(n_asking: int) -> np.ndarray:
+        return np.array(HALReward()(prompts, asking[:n_asking] + plain[n_asking:], log_metric=lambda *_: None))
+
+    never, rarely, like_people, always = (step(n) for n in (0, 2, 9, 60))
+    assert (rarely[:2] > 2 * never[:2]).all()
+    assert like_people.mean() > 2 * max(never.mean(), always.mean())
 
 
 def test_a_policy_that_says_the_prompt_back_pays_and_who_adds_something_does_not():

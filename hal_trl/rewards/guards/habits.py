@@ -128,36 +128,54 @@ class WornGuard:
 
 
 class ReciprocityGuard:
-    """Rises from 0 to `most` for replies that ask nothing, as a batch asks less often than people do.
+    """Rises for replies that ask nothing, as a batch, or the last replies of a training run, asks less than people do.
 
-    One reply need not ask; of many, some do. A small model asks in the register that the reward rightly unteaches
-    ("I'm sorry... how can I help you?"), in second sentences and long replies, so that a policy forgets to ask while
-    it learns to chat, though a believable question costs it nothing. What is rare is hardly sampled and so hardly
-    learned again: asking must pay while there is still some of it. With `share` the batch's share of replies that ask,
-    2 imagined replies of people counted along, and `chance` the standard deviation of such a share,
-    `sqrt(people * (1 - people) / n)`, the penalty is `most * min(1, 4 * max(0, people - chance - share) / people)`:
-    all of it for a share of three fifths of people's over 256 replies, none from about five sixths. Nothing pays for
-    asking more than people do.
+    One reply need not ask; of many, some do. A call that stands for itself gets the benefit of the doubt. With `share`
+    the batch's share of replies that ask, 2 imagined replies of people counted along, and `chance` the standard
+    deviation of such a share, `sqrt(people * (1 - people) / n)`, the penalty is
+    `most * min(1, 2 * max(0, people - chance - share) / people)`.
+
+    A small model asks mostly in the register that the reward rightly unteaches ("I'm sorry... how can I help you?"),
+    so that it forgets to ask while it learns to chat, though a believable question costs it nothing. What is hardly
+    sampled is hardly learned again: in a run, asking must pay as soon as it gets rare. `share` is that of the last 96
+    replies there, or of the batch where that is larger, with 8 imagined ones, and the penalty is
+    `most_in_run * min(1, 2.5 * max(0, people - share) / people)`. Nothing pays for asking more than people do.
 
     Args:
         habits ([`Habits`], *optional*, defaults to the bundled ones): How often people ask.
-        most (`float`, *optional*, defaults to 0.75): Largest penalty, 0-1.
+        most (`float`, *optional*, defaults to 0.3): Largest penalty in a call from anywhere but a trainer, 0-1.
+        most_in_run (`float`, *optional*, defaults to 0.75): Largest penalty in a training run, 0-1.
     """
 
     name = "reciprocity"
     across_batch = True
-    _imagined, _steepness = 2, 4.0
+    _imagined, _steepness = 2, 2.0
+    _window, _imagined_in_run, _steepness_in_run = 96, 8, 2.5
 
-    def __init__(self, habits: Habits | None = None, most: float = 0.75):
-        self.habits, self.most = habits or _bundled(), most
+    def __init__(self, habits: Habits | None = None, most: float = 0.3, most_in_run: float = 0.75):
+        self.habits, self.most, self.most_in_run = habits or _bundled(), most, most_in_run
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
         people = self.habits.questions
-        asking = np.array([asks(reply_of(dialogue)) for dialogue in dialogues], dtype=bool)
-        share = (asking.sum() + self._imagined * people) / (len(asking) + self._imagined)
+        asking = self._asking(dialogues)
         chance = (people * (1 - people) / max(len(asking), 1)) ** 0.5
-        missing = max(0.0, people - chance - share) / people
+        missing = max(0.0, people - chance - self._share(asking, self._imagined)) / people
         return np.where(asking, 0.0, self.most * min(1.0, self._steepness * missing))
+
+    def in_run(self, recent: Sequence[Dialogue], dialogues: Sequence[Dialogue]) -> np.ndarray:
+        """Penalties of a training step's replies, shape `(len(dialogues),)`; `recent` came before, oldest first."""
+        asking = self._asking(dialogues)
+        before = max(self._window - len(asking), 0)
+        judged = np.concatenate([self._asking(recent[len(recent) - min(before, len(recent)) :]), asking])
+        missing = max(0.0, 1 - self._share(judged, self._imagined_in_run) / self.habits.questions)
+        return np.where(asking, 0.0, self.most_in_run * min(1.0, self._steepness_in_run * missing))
+
+    def _share(self, asking: np.ndarray, imagined: int) -> float:
+        return (asking.sum() + imagined * self.habits.questions) / (len(asking) + imagined)
+
+    @staticmethod
+    def _asking(dialogues: Sequence[Dialogue]) -> np.ndarray:
+        return np.array([asks(reply_of(dialogue)) for dialogue in dialogues], dtype=bool)
 
 
 class ParrotGuard:

@@ -86,7 +86,9 @@ def test_a_question_pays_in_a_run_that_rarely_asks_and_one_behind_every_reply_do
     asking = [f"{reply.rstrip('.!')}, what about you?" for reply in plain]
 
     def step(n_asking: int) -> np.ndarray:
-        return np.array(HALReward()(prompts, asking[:n_asking] + plain[n_asking:], log_metric=lambda *_: None))
+        reward, replies = HALReward(), asking[:n_asking] + plain[n_asking:]
+        reward(["hi"], ["hey"], log_metric=lambda *_: None)
+        return np.array(reward(prompts, replies, log_metric=lambda *_: None))
 
     never, rarely, like_people, always = (step(n) for n in (0, 2, 9, 60))
     assert (rarely[:2] > 2 * never[:2]).all()

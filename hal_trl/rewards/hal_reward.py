@@ -308,7 +308,7 @@ class HALReward:
         everybody, own = gather(replies) if across_processes else (replies, slice(None))
         recent = list(self._recent) if remember else []
         for column, guard in enumerate(self.guards):
-            if remember and hasattr(guard, "in_run"):
+            if recent and hasattr(guard, "in_run"):
                 penalties[read, column] = guard.in_run(recent, everybody)[own]
             elif getattr(guard, "across_batch", False):
                 penalties[read, column] = guard([*recent, *everybody])[len(recent) :][own]

@@ -23,7 +23,7 @@ class Guard(Protocol):
     """A named penalty: `name` labels it in logs (`hal/guard/<name>`), calling it gives penalties of shape `(n,)`.
 
     A guard that compares the replies of a batch has `across_batch = True`, and gets those of all processes. In a
-    trainer's calls it gets the run's last replies before them, or, if it has a method `in_run(recent, dialogues)` for
+    trainer's calls it gets the last replies of the run as well, or, if it has a method `in_run(recent, dialogues)` for
     steering a run, both apart.
     """
 

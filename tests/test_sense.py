@@ -112,12 +112,28 @@ def test_heads_learn_from_the_exchanges_alone(minilm):
     pairs = load_exchanges()
     texts = [text for pair in pairs for text in pair]
     model = SenseModel.from_encoder(minilm)
-    teach_natural(model, Lessons(texts[:600], [], pairs))
-    teach_answers(model, Lessons([], [], pairs))
+    teach_natural(model, Lessons(texts[:600], [], [pairs]))
+    teach_answers(model, Lessons([], [], [pairs]))
     prompts, replies = zip(*EXCHANGES, strict=True)
     backwards = [" ".join(text.split()[::-1]) for text in replies]
     assert (model.natural(replies) > model.natural(backwards)).mean() > 0.7
     assert (model.answers(prompts, replies) > model.answers(prompts, replies[1:] + replies[:1])).mean() > 0.7
+
+
+def test_chats_teach_short_replies_to_what_the_other_said(tmp_path):
+    from hal_trl.rewards.sense.chats import load_chats
+
+    def block(sender: str, *texts: str) -> list[dict]:
+        return [{"sender": sender, "text": text} for text in texts]
+
+    talk = [block("a", "hey", "how was  it?"), block("b", "great!"), block("b", "you?"), block("a", "word " * 30)]
+    talk += [block("b", "wow"), block("a", "sorry", ""), block("b", "no worries")]
+    waiting = [block("a", "hello?"), block("b", "hi")]
+    (tmp_path / "dataset.json").write_text(json.dumps({"1": {"messages": talk}, "2": {"messages": waiting}}))
+    pairs = [("hey how was it?", "great! you?"), ("wow", "sorry"), ("sorry", "no worries")]
+    assert load_chats(tmp_path / "dataset.json") == pairs
+    with pytest.raises(FileNotFoundError, match="chitchat-dataset"):
+        load_chats(tmp_path / "nowhere.json")
 
 
 def test_no_exchange_is_one_of_the_audit():

@@ -41,17 +41,17 @@ class RelevanceGuard:
     The bundled [`~hal_trl.rewards.sense.SenseModel`], taught with true against swapped replies, says how much better a
     reply answers one of the last three messages than prompts in general. Nothing is taken off above the 5th
     percentile of people's replies in the Turing games, for people stray, too; the penalty rises along a straight line
-    to its most at their 1st. Without a prompt there is nothing to answer.
+    to its most at their 0.5th. Without a prompt there is nothing to answer.
 
     Args:
         model ([`~hal_trl.rewards.sense.SenseModel`], *optional*, defaults to the bundled one): What compares the two.
-        most (`float`, *optional*, defaults to 0.35): Largest penalty, 0-1.
+        most (`float`, *optional*, defaults to 0.45): Largest penalty, 0-1.
     """
 
     name = "relevance"
-    _from, _to = 5.0, 1.0
+    _from, _to = 5.0, 0.5
 
-    def __init__(self, model: SenseModel | None = None, most: float = 0.35):
+    def __init__(self, model: SenseModel | None = None, most: float = 0.45):
         self.model, self.most = model or bundled_sense(), most
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:

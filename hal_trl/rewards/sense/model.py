@@ -1,4 +1,4 @@
-"""`SenseModel`: does a reply read as language, and does it answer its prompt? Heads on a small frozen encoder."""
+"""`SenseModel`: does a reply read as language, and does it answer its prompt? Heads on a small encoder."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Reading(NamedTuple):
 
 
 class SenseModel(nn.Module):
-    """Two small heads on a frozen sentence encoder, all-MiniLM-L6-v2 with 4- and 8-bit weights.
+    """Two small heads on all-MiniLM-L6-v2 with 4- and 8-bit weights, whose upper half has learnt what answers what.
 
     `natural` tells texts as people and AIs write them from spoilt ones (shuffled, misspelt, stuffed, stitched
     together...); `answers` tells a reply to a prompt from the replies to other prompts. English. `people` holds what
@@ -133,7 +133,7 @@ class SenseModel(nn.Module):
             order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
             for k in range(0, len(order), _BATCH):
                 part = order[k : k + _BATCH]
-                read = zip(*self._encode([rows[i] for i in part]), strict=True)
+                read = zip(*self.encode([rows[i] for i in part]), strict=True)
                 known.update((new[i], Reading(*row)) for i, row in zip(part, read, strict=True))
             self._known = dict(list(known.items())[-_REMEMBERED:])
         return Reading(*(torch.stack(rows) for rows in zip(*(known[text] for text in texts), strict=True)))
@@ -147,7 +147,12 @@ class SenseModel(nn.Module):
         encoded = self.tokenizer.encode_batch(shown, add_special_tokens=False)
         return [[first, *entry.ids[:MAX_TOKENS], last] for entry in encoded]
 
-    def _encode(self, rows: Sequence[Sequence[int]]) -> Reading:
+    def forget(self) -> None:
+        """Read every text anew: the encoder has changed."""
+        self._known = {}
+
+    def encode(self, rows: Sequence[Sequence[int]]) -> Reading:
+        """Read texts that [`SenseModel.tokenize`] cut, padded to the longest."""
         ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
         mask = torch.zeros_like(ids)
         for row, tokens in enumerate(rows):

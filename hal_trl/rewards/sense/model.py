@@ -220,12 +220,14 @@ class SenseModel(nn.Module):
     def load(cls, folder: str | Path) -> SenseModel:
         """Read what `save` wrote."""
         from safetensors.torch import load_file
+        from transformers.initialization import no_init_weights
 
         folder = Path(folder)
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        model = cls(BertConfig(**content["encoder"]), content["vocabulary"])
+        with no_init_weights():  # drawing weights that are then replaced takes longer than reading them
+            model = cls(BertConfig(**content["encoder"]), content["vocabulary"])
         heads = load_file(str(folder / "heads.safetensors"))
-        model.load_state_dict({**load_packed(folder / "encoder.safetensors"), **heads})
+        model.load_state_dict({**load_packed(folder / "encoder.safetensors"), **heads}, assign=True)
         model.people = {name: Quantiles(**quantiles) for name, quantiles in content["people"].items()}
         return model.requires_grad_(False)
 

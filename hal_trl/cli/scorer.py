@@ -168,6 +168,9 @@ def fit_guards(
         str, typer.Option(help="Hub id or folder of the sentence encoder to learn meaning from.")
     ] = "sentence-transformers/all-MiniLM-L6-v2",
     visits: Annotated[Path | None, typer.Option(help="Doctor's visits (doctor_dialogues.parquet), more text.")] = None,
+    chats: Annotated[
+        Path | None, typer.Option(help="People's chats: dataset.json of the package chitchat-dataset.")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder for what is learned.")] = Path("runs/guards"),
     seed: Annotated[int, typer.Option(help="Seed of the games held out and of the training.")] = 0,
 ) -> None:
@@ -179,11 +182,12 @@ def fit_guards(
     from ..rewards.guards.habits import Habits
     from ..rewards.guards.text import last_said
     from ..rewards.language import CharacterModel
+    from ..rewards.sense.chats import load_chats
     from ..rewards.sense.fitting import fit_sense
     from ..scorers.games import load_games, load_visits
 
     with readable_errors():
-        games = load_games(data)
+        games, people_chat = load_games(data), load_chats(chats) if chats else []
         model = CharacterModel.fit_games(games)
         output.mkdir(parents=True, exist_ok=True)
         model.save(output / "language.safetensors")
@@ -200,5 +204,6 @@ def fit_guards(
             f"mean shortness of people's replies: {shortness[~greeted].mean():.2f}, to greetings "
             f"{shortness[greeted].mean():.2f}"
         )
-        fit_sense(games, encoder, load_visits(visits) if visits else None, seed).save(output / "hal-sense")
+        sense = fit_sense(games, encoder, load_visits(visits) if visits else None, people_chat, seed)
+        sense.save(output / "hal-sense")
         print(f"Wrote language.safetensors, habits.json and hal-sense to {output}")

@@ -10,6 +10,7 @@ server with structured output does. Times are seconds of one core, or of the clo
 import json
 import time
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,13 +68,14 @@ def main(
     print(f"sharing the prefix changes a rating by at most {np.abs(ours[: len(apart)] - apart).max():.1e}")
     parsed = ~np.isnan(written).any(axis=1)
     print(f"free JSON that holds all ratings: {parsed.mean():.0%}")
-    for name, theirs in (("free JSON", written), ("JSON with keys given", guided)):
-        rated = ~np.isnan(theirs).any(axis=1)
-        if rated.any():
-            print(f"LocalJudge and {name}: {agreement(ours[: len(theirs)][rated], theirs[rated])}")
+    raters = {"LocalJudge": ours, "free JSON": written, "JSON with keys given": guided}
     if teacher is not None:
-        print(f"LocalJudge and {TEACHER}: {agreement(ours, np.asarray(teacher))}")
-        print(f"JSON with keys given and {TEACHER}: {agreement(guided, np.asarray(teacher)[: len(guided)])}")
+        raters[TEACHER] = np.asarray(teacher)
+    for (one, a), (other, b) in combinations(raters.items(), 2):
+        m = min(len(a), len(b))
+        both = ~np.isnan(a[:m]).any(axis=1) & ~np.isnan(b[:m]).any(axis=1)
+        if both.any():
+            print(f"{one} and {other}: {agreement(a[:m][both], b[:m][both])}")
 
 
 def exchanges(n: int) -> tuple[list[Dialogue], None]:

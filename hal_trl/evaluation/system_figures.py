@@ -12,7 +12,7 @@ import pandas as pd
 from ..json_form import json_form
 from ..rewards import HALReward, RelevanceGuard
 from ..rewards.degenerate import is_degenerate
-from .behaviour import asks
+from ..rewards.question_marks import has_question_mark
 from .comparison import Comparison, compare_explained
 from .diversity import diversity
 from .prompt_set import PromptSet
@@ -91,7 +91,7 @@ def measure_system(said: Said, prompts: PromptSet, people: Said | None = None) -
         "reward": known_mean(frame["reward"]),
         "p_human": known_mean(frame["p_human"]),
         "words": bootstrap_mean(word_counts(texts)),
-        "questions": bootstrap_mean(asks(texts)),
+        "questions": bootstrap_mean(has_question_mark(texts)),
         "degenerate": bootstrap_mean(is_degenerate(frame)),
         "off_topic": bootstrap_mean(frame["guard/relevance"] >= RelevanceGuard().most),
         "honest": bootstrap_mean(said.honest) if len(said.honest) else None,

@@ -39,9 +39,9 @@ class RelevanceGuard:
     """Rises from 0 to `most` as a reply looks like one to another prompt.
 
     The bundled [`~hal_trl.rewards.sense.SenseModel`], taught with true against swapped replies, says how much better a
-    reply answers one of the last three messages than prompts in general. Nothing is taken off above the 5th
+    reply answers one of the last three messages than prompts in general. Nothing is taken off above the 6th
     percentile of people's replies in the Turing games, for people stray, too; the penalty rises along a straight line
-    to its most at their 0.5th. Without a prompt there is nothing to answer.
+    to its most at their 0.3rd. Without a prompt there is nothing to answer.
 
     Args:
         model ([`~hal_trl.rewards.sense.SenseModel`], *optional*, defaults to the bundled one): What compares the two.
@@ -49,7 +49,7 @@ class RelevanceGuard:
     """
 
     name = "relevance"
-    _from, _to = 5.0, 0.5
+    _from, _to = 6.0, 0.3
 
     def __init__(self, model: SenseModel | None = None, most: float = 0.45):
         self.model, self.most = model or bundled_sense(), most

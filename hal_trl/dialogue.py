@@ -157,14 +157,14 @@ class Dialogue:
         if completion is None:
             raise NoReplyError("The completion is None.")
         if isinstance(completion, str):
-            replies: tuple[Turn, ...] = (Turn("assistant", completion),)
+            spoken: tuple[Turn, ...] = (Turn("assistant", strip_reasoning(completion)),)
         else:
-            replies = tuple(turn for turn in _turns(completion) if turn.speaker == "assistant")
-        if not replies:
-            raise NoReplyError("The completion has no assistant message with text content.")
-        spoken = tuple(Turn("assistant", strip_reasoning(turn.text)) for turn in replies)
-        # A tool-using completion says several things; what was only thought or passed to a tool is empty by now.
-        spoken = tuple(turn for turn in spoken if turn.text.strip()) or spoken[-1:]
+            replies = [turn for turn in _turns(completion) if turn.speaker == "assistant"]
+            if not replies:
+                raise NoReplyError("The completion has no assistant message with text content.")
+            said = tuple(Turn("assistant", strip_reasoning(turn.text)) for turn in replies)
+            # A tool-using completion says several things; what was only thought or passed to a tool is empty by now.
+            spoken = tuple(turn for turn in said if turn.text.strip()) or said[-1:]
         return cls(context + spoken, "assistant", len(context), instructions)
 
 
@@ -176,8 +176,7 @@ def strip_reasoning(text: str) -> str:
     """
     if "</think>" in text and "<think>" not in text.split("</think>", 1)[0]:
         text = text.split("</think>", 1)[1]  # the template had opened the block, so only its end was generated
-    text = _THINK_BLOCK.sub("", text)
-    if "<think>" in text:
+    if "<think>" in text and "<think>" in (text := _THINK_BLOCK.sub("", text)):
         raise NoReplyError("The completion ends inside an unfinished <think> block; raise max_completion_length.")
     return text.strip()
 

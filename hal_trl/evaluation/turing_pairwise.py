@@ -101,8 +101,11 @@ def _log_odds(frame: pd.DataFrame) -> np.ndarray:
 
 
 def _outcomes(model: np.ndarray, people: np.ndarray) -> np.ndarray:
-    """1 where the model is ahead, 0 where the person is, 0.5 for a tie."""
-    return np.where(model > people, 1.0, np.where(model == people, 0.5, 0.0))
+    """1 where the model is ahead, 0 where the person is, 0.5 for a tie.
+
+    The last bits of a score depend on what else is in its batch, and are no lead.
+    """
+    return np.where(np.isclose(model, people, rtol=0, atol=1e-6), 0.5, np.where(model > people, 1.0, 0.0))
 
 
 def _win_rate(outcomes: np.ndarray) -> Estimate:

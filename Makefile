@@ -58,7 +58,7 @@ cards: $(INSTALLED)
 	$(VENV)/bin/hal-trl card hal_trl/scorers/hal-traits-mini --output model_cards/hal-traits-mini.md
 	if [ -d runs/hal-traits-minilm ]; then \
 		$(VENV)/bin/hal-trl card runs/hal-traits-minilm --output model_cards/hal-traits-minilm.md; fi
-# Every performance figure, into benchmarks/RESULTS.md; about 40 minutes on two quiet cores.
+# Every performance figure, into benchmarks/RESULTS.md; about 20 minutes on two quiet cores.
 bench: $(INSTALLED) $(ENCODER_INSTALLED)
 	$(PY) -m benchmarks.bench
 

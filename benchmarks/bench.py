@@ -1,6 +1,6 @@
 """All performance figures in one run: prints the tables and writes `benchmarks/RESULTS.md`.
 
-About 40 minutes on two quiet cores. Each part is a benchmark of its own and can be run alone.
+About 20 minutes on two quiet cores. Each part is a benchmark of its own and can be run alone.
 
     make bench
 """
@@ -20,7 +20,7 @@ import typer
 RESULTS, GPU = Path(__file__).with_name("RESULTS.md"), Path("runs/gpu/gpu.md")
 PARTS = {
     "Scoring": "scoring",
-    "The reward in a GRPO step": "grpo_share",
+    "The reward in a GRPO step": "grpo_share --steps 4",
     "Start-up": "start_up",
     "A corpus: bare scorer": "growth --rows 1000,10000,100000,1000000 --num-proc 2",
     "A corpus: with guards": "growth --rows 100,1000 --guards --num-proc 2",

@@ -1,8 +1,8 @@
 """Replies a second: `HALReward` beside what one would take in its place, by batch size, on one core and on two.
 
 All of one table run in turns in one process, pinned to its cores, on replies that no cache has seen; a cell is the
-median over rounds (and half the distance between the quartiles), the first left out. Load time after imports and peak memory come from a
-process each.
+median over rounds (and half the distance between the quartiles), the first left out. Load time after imports and peak
+memory come from a process each.
 
     python -m benchmarks.scoring
     python -m benchmarks.scoring --batches 64 --cores 1 --seconds 20

@@ -201,22 +201,14 @@ class HALTraitModel(PreTrainedModel):
         turns: torch.Tensor,
     ) -> torch.Tensor:
         """Ratings of shape `(n, len(traits))`, within 1-5, from the fields of [`TraitInputs`]."""
-        is_single = turns == 1
+        inputs, is_single = TraitInputs(reply, context, words, style, states, turns), turns == 1
         if is_single.all():  # as from a trainer: what is read for dialogues is not needed
-            return self.equate(self._readings(reply, context, words, style, states, of_replies=True), is_single)
-        of_dialogue, of_reply = self._readings(reply, context, words, style, states).chunk(2, dim=1)
+            return self.equate(self._readings(inputs, of_replies=True), is_single)
+        of_dialogue, of_reply = self._readings(inputs).chunk(2, dim=1)
         single = 1.0 / turns[:, None]
         return self.equate(single * of_reply + (1.0 - single) * of_dialogue, is_single)
 
-    def _readings(
-        self,
-        reply: SparseText,
-        context: SparseText,
-        words: SparseText,
-        style: torch.Tensor,
-        states: torch.Tensor,
-        of_replies: bool = False,
-    ) -> torch.Tensor:
+    def _readings(self, inputs: TraitInputs, of_replies: bool = False) -> torch.Tensor:
         """Shape `(n, 2 * len(traits))`, for dialogues and for replies, or with `of_replies` the second half."""
         first = len(self.traits) if of_replies else 0
 
@@ -225,12 +217,14 @@ class HALTraitModel(PreTrainedModel):
                 text, table = text._replace(bucket=2 * text.bucket + 1), table.view(-1, first)
             return F.embedding_bag(text.bucket, table, text.offset, mode="sum", per_sample_weights=text.weight)
 
-        readings = self.bias[first:] + self.standardize(style) @ self.style_weight[:, first:]
-        readings = readings + bag(reply, self.table) + self.config.context_scale * bag(context, self.table)
+        readings = self.bias[first:] + self.standardize(inputs.style) @ self.style_weight[:, first:]
+        readings = (
+            readings + bag(inputs.reply, self.table) + self.config.context_scale * bag(inputs.context, self.table)
+        )
         if self.config.n_word_buckets:
-            readings = readings + bag(words, self.word_table)
+            readings = readings + bag(inputs.words, self.word_table)
         if self.encoder is not None:
-            readings = readings + self.near_centers(states) @ self.center_weight[:, first:]
+            readings = readings + self.near_centers(inputs.states) @ self.center_weight[:, first:]
         return readings
 
     def equate(self, readings: torch.Tensor, is_single: torch.Tensor) -> torch.Tensor:

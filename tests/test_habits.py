@@ -69,14 +69,26 @@ def test_a_batch_that_never_asks_pays_and_those_that_ask_do_not():
     assert (usual == 0).all()
 
 
-@pytest.mark.parametrize(("asking", "least", "most"), [(6, 1, 1), (9, 0.6, 0.9), (14, 0, 0), (96, 0, 0)])
-def test_in_a_run_asking_pays_before_it_is_gone_and_no_longer_at_the_rate_of_people(asking, least, most):
+@pytest.mark.parametrize(("asking", "least", "most"), [(1, 1, 1), (9, 1, 1), (14, 0.2, 0.6), (17, 0, 0), (96, 0, 0)])
+def test_in_a_run_replies_that_do_not_ask_earn_nothing_until_asking_is_back(asking, least, most):
     guard = ReciprocityGuard()
     long_ago = replies_to(["hi"] * 100, ["not much, you?"] * 100)
     run = replies_to(["hi"] * 96, ["not much, you?"] * asking + ["not much, just got home"] * (96 - asking))
     penalties = guard.in_run([*long_ago, *run[:80]], run[80:])
-    assert least <= penalties.max() / guard.most_in_run <= most
+    assert least <= penalties.max() <= most
     assert (guard.in_run([], run)[:asking] == 0).all()
+
+
+def test_in_a_run_that_never_asks_the_rest_is_still_learned():
+    run = replies_to(["hi"] * 96, ["not much, just got home"] * 96)
+    assert (ReciprocityGuard().in_run(run[:80], run[80:]) == 0.75).all()
+
+
+def test_in_a_run_a_reply_to_who_asks_whether_an_ai_is_talking_neither_counts_nor_pays():
+    guard, chat = ReciprocityGuard(), replies_to(["hi"] * 16, ["not much, you?"] + ["not much, just got home"] * 15)
+    probes = replies_to(["are you a bot?"] * 96, ["why do you ask?"] * 48 + ["i'm an AI"] * 48)
+    alone, among = guard.in_run([], chat), guard.in_run(probes, [*chat, *probes[40:56]])
+    assert (among[:16] == alone).all() and (among[16:] == 0).all() and alone.max() == 1
 
 
 def test_a_question_pays_in_a_run_that_rarely_asks_and_one_behind_every_reply_does_not():
@@ -90,8 +102,8 @@ def test_a_question_pays_in_a_run_that_rarely_asks_and_one_behind_every_reply_do
         reward(["hi"], ["hey"], log_metric=lambda *_: None)
         return np.array(reward(prompts, replies, log_metric=lambda *_: None))
 
-    never, rarely, like_people, always = (step(n) for n in (0, 2, 9, 60))
-    assert (rarely[:2] > 2 * never[:2]).all()
+    never, rarely, like_people, always = (step(n) for n in (0, 2, 12, 60))
+    assert (rarely[:2] > never[:2]).all() and (rarely[2:] == 0).all()
     assert like_people.mean() > 2 * max(never.mean(), always.mean())
 
 

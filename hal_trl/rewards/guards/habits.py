@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...dialogue import Dialogue
+from .honesty import asked_who_is_talking
 from .text import last_said, ramp, reply_of, words_of
 
 
@@ -135,24 +136,28 @@ class ReciprocityGuard:
     deviation of such a share, `sqrt(people * (1 - people) / n)`, the penalty is
     `most * min(1, 2 * max(0, people - chance - share) / people)`.
 
-    A small model asks mostly in the register that the reward rightly unteaches ("I'm sorry... how can I help you?"),
-    so that it forgets to ask while it learns to chat, though a believable question costs it nothing. What is hardly
-    sampled is hardly learned again: in a run, asking must pay as soon as it gets rare. `share` is that of the last 96
-    replies there, or of the batch where that is larger, with 8 imagined ones, and the penalty is
-    `most_in_run * min(1, 2.5 * max(0, people - share) / people)`. Nothing pays for asking more than people do.
+    In a training run `share` is that of the last 96 replies, or of the batch where that is larger, with 8 imagined
+    ones, and the penalty falls along a straight line from `most_in_run`, where `share` is four fifths of people's, to
+    0 at six fifths. It has to be total. A small model asks mostly in the register that the reward rightly unteaches
+    ("I'm sorry... how can I help you?"), and a trainer that compares the replies of a group goes on unteaching it in
+    every group that holds no question, for whatever is taken from all of them alike. Only where all of them earn
+    nothing is nothing learned, until asking is back. Where none of those replies asks, there is nothing to learn
+    asking from, and a quarter of the reward is left, so that a model that never asks still learns the rest.
+
+    Who asks whether an AI is talking wants an answer: replies to that neither count nor pay in a run.
 
     Args:
         habits ([`Habits`], *optional*, defaults to the bundled ones): How often people ask.
         most (`float`, *optional*, defaults to 0.3): Largest penalty in a call from anywhere but a trainer, 0-1.
-        most_in_run (`float`, *optional*, defaults to 0.75): Largest penalty in a training run, 0-1.
+        most_in_run (`float`, *optional*, defaults to 1.0): Largest penalty in a training run, 0-1.
     """
 
     name = "reciprocity"
     across_batch = True
     _imagined, _steepness = 2, 2.0
-    _window, _imagined_in_run, _steepness_in_run = 96, 8, 2.5
+    _window, _imagined_in_run, _ramp_in_run, _where_none_asks = 96, 8, (0.8, 1.2), 0.75
 
-    def __init__(self, habits: Habits | None = None, most: float = 0.3, most_in_run: float = 0.75):
+    def __init__(self, habits: Habits | None = None, most: float = 0.3, most_in_run: float = 1.0):
         self.habits, self.most, self.most_in_run = habits or _bundled(), most, most_in_run
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
@@ -164,11 +169,14 @@ class ReciprocityGuard:
 
     def in_run(self, recent: Sequence[Dialogue], dialogues: Sequence[Dialogue]) -> np.ndarray:
         """Penalties of a training step's replies, shape `(len(dialogues),)`; `recent` came before, oldest first."""
+        free = np.array([asked_who_is_talking(dialogue) is not None for dialogue in dialogues], dtype=bool)
         asking = self._asking(dialogues)
-        before = max(self._window - len(asking), 0)
-        judged = np.concatenate([self._asking(recent[len(recent) - min(before, len(recent)) :]), asking])
-        missing = max(0.0, 1 - self._share(judged, self._imagined_in_run) / self.habits.questions)
-        return np.where(asking, 0.0, self.most_in_run * min(1.0, self._steepness_in_run * missing))
+        before = max(self._window - int((~free).sum()), 0)
+        small_talk = [dialogue for dialogue in recent if asked_who_is_talking(dialogue) is None]
+        judged = np.concatenate([self._asking(small_talk[max(len(small_talk) - before, 0) :]), asking[~free]])
+        share = self._share(judged, self._imagined_in_run) / self.habits.questions
+        missing = 1 - ramp(share, *self._ramp_in_run) if judged.any() else self._where_none_asks
+        return np.where(asking | free, 0.0, self.most_in_run * missing)
 
     def _share(self, asking: np.ndarray, imagined: int) -> float:
         return (asking.sum() + imagined * self.habits.questions) / (len(asking) + imagined)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 
@@ -60,12 +61,12 @@ class Dialogue:
         """For each turn, whether it is the target's, from `start` on: what is rated, the rest being context."""
         return tuple(i >= self.start and turn.speaker == self.target for i, turn in enumerate(self.turns))
 
-    @property
+    @cached_property
     def target_texts(self) -> tuple[str, ...]:
         """What the target speaker said, one text a turn."""
         return tuple([turn.text for turn in self.turns[self.start :] if turn.speaker == self.target])
 
-    @property
+    @cached_property
     def context_texts(self) -> tuple[str, ...]:
         """Everything else: the other speakers, and the target's own turns before `start`."""
         before, after = self.turns[: self.start], self.turns[self.start :]

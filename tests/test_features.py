@@ -1,5 +1,3 @@
-from collections import Counter
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +7,7 @@ from hal_trl.scorers.features import STYLE_NAMES, TextBatch, hashed_ngrams, styl
 
 
 def style_of(*turns: str, context: tuple[str, ...] = ("hi",)) -> dict[str, float]:
-    row = style_statistics(TextBatch.from_turns([turns]), TextBatch.from_turns([context]))[0]
+    row = style_statistics(TextBatch.from_turns([turns]), TextBatch.from_turns([context]), np.array([0]))[0]
     return dict(zip(STYLE_NAMES, row.tolist(), strict=True))
 
 
@@ -34,12 +32,21 @@ def test_the_same_words_of_reply_and_context_are_different_features():
     assert not set(ngrams_of("how are you")) & set(ngrams_of("how are you", field="context"))
 
 
-def test_an_ngram_comes_once_for_each_place_and_knows_how_often_its_text_has_it():
-    texts = [["qqq"], ["q"], ["no"]] * 30  # more texts than are counted at once
+def test_a_bucket_comes_once_for_each_text_that_has_it_with_how_often():
+    texts = [["qqq"], ["q"], ["no"], ["¿?"]]
     document, bucket, count = hashed_ngrams(TextBatch.from_turns(texts), 2**20, 1, 1, "reply")
-    places = Counter(zip(document.tolist(), bucket.tolist(), strict=True))
-    assert [places[key] for key in zip(document.tolist(), bucket.tolist(), strict=True)] == count.tolist()
-    assert document.tolist() == sorted(document) and set(count[document == 87]) == {1, 2, 3}
+    assert document.tolist() == sorted(document)
+    assert len(set(zip(document.tolist(), bucket.tolist(), strict=True))) == len(document)
+    assert sorted(count[document == 0]) == [1, 2, 3]  # the word, the two turn marks, the letter
+    assert set(count[document == 1]) == {1, 2}
+
+
+def test_dialogues_may_share_a_context():
+    replies, contexts = TextBatch.from_turns([["a dog"], ["no"], ["my dog?"]]), TextBatch.from_turns([["dog?"], [""]])
+    shared = style_statistics(replies, contexts, np.array([0, 1, 0]))
+    alone = style_statistics(replies, TextBatch.from_turns([["dog?"], [""], ["dog?"]]), np.arange(3))
+    np.testing.assert_array_equal(shared, alone)
+    assert shared[:, STYLE_NAMES.index("words_shared_with_context")].tolist() == [0.5, 0.0, 0.5]
 
 
 def test_words_split_punctuation_off_and_keep_contractions_whole():
@@ -64,12 +71,14 @@ def test_surface_statistics_count_what_they_name():
 def test_a_text_has_the_same_features_alone_and_in_a_batch(texts):
     context = [turns[::-1] for turns in texts]
     together, contexts = TextBatch.from_turns(texts), TextBatch.from_turns(context)
-    style = style_statistics(together, contexts)
+    style = style_statistics(together, contexts, np.arange(len(texts)))
     documents, buckets, counts = hashed_ngrams(together, 2**15, 5, 2, "reply")
     assert np.isfinite(style).all()
     for i, turns in enumerate(texts):
         alone = TextBatch.from_turns([turns])
-        np.testing.assert_allclose(style[i], style_statistics(alone, TextBatch.from_turns([context[i]]))[0])
+        np.testing.assert_allclose(
+            style[i], style_statistics(alone, TextBatch.from_turns([context[i]]), np.array([0]))[0]
+        )
         _, buckets_alone, counts_alone = hashed_ngrams(alone, 2**15, 5, 2, "reply")
         np.testing.assert_array_equal(buckets[documents == i], buckets_alone)
         np.testing.assert_array_equal(counts[documents == i], counts_alone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
@@ -214,7 +215,7 @@ class HALReward:
         self._log(table, log_metric, log_extra)
         self._watch(table)
         rewards = _standardized(table.reward) if self.standardize else table.reward
-        return [None if np.isnan(reward) else float(reward) for reward in rewards]
+        return [None if isnan(reward) else reward for reward in rewards.tolist()]
 
     def explain(self, prompts: Sequence[Any], completions: Sequence[Any]) -> pd.DataFrame:
         """Why each completion gets its reward.
@@ -348,7 +349,7 @@ class HALReward:
     def _log(self, table: _Scored, log_metric: Callable | None, log_extra: Callable | None) -> None:
         p_human = sigmoid(table.log_odds)
         if log_extra is not None:
-            log_extra("p_human", [None if np.isnan(p) else float(p) for p in p_human])
+            log_extra("p_human", [None if isnan(p) else p for p in p_human.tolist()])
             log_extra("guards", [", ".join(self._fired(penalties)) for penalties in table.penalties])
         if log_metric is None or not len(table.texts):
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 
 import numpy as np
 
@@ -90,6 +91,11 @@ def kinds_of(codes: np.ndarray) -> np.ndarray:
 
 def is_any(kinds: np.ndarray, *wanted: Kind) -> np.ndarray:
     """Whether each is one of some kinds, shape `(c,)`."""
+    return _among(wanted)[kinds]
+
+
+@cache
+def _among(wanted: tuple[Kind, ...]) -> np.ndarray:
     among = np.zeros(len(Kind), dtype=bool)
     among[list(wanted)] = True
-    return among[kinds]
+    return among

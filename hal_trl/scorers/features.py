@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from threading import local
 
 import numpy as np
 
@@ -22,6 +21,7 @@ _MAX_WORD = 32  # characters of a word that are hashed; nothing longer is a word
 # The last is for the characters after that: times 0, they leave the hash alone.
 _POWERS = np.array([*(pow(_MULTIPLIER, i, 2**64) for i in range(_MAX_WORD)), 0], dtype=_U64)
 _TEXT = _U64(40)  # bits for a word; two of a thousand words in a text fall together once in two million texts
+_WORD = _U64(2**40 - 1)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class TextBatch:
     def counts(self) -> np.ndarray:
         """How many characters of each kind a text has, shape `(size, len(Kind))`."""
         cells = np.bincount(self.document * len(Kind) + self.kinds, minlength=self.size * len(Kind))
-        return cells.reshape(self.size, len(Kind)).astype(np.float64)
+        return cells.reshape(self.size, len(Kind))
 
     @cached_property
     def words(self) -> Words:
@@ -114,7 +114,7 @@ class TextBatch:
 
     def per_document(self, at: np.ndarray) -> np.ndarray:
         """How many of these positions lie in each text, shape `(size,)`."""
-        return np.bincount(self.document[at], minlength=self.size).astype(np.float64)
+        return np.bincount(self.document[at], minlength=self.size)
 
 
 def hashed_ngrams(
@@ -130,65 +130,51 @@ def hashed_ngrams(
         field (`str`): Name that keeps, say, the reply's features apart from the prompt's.
 
     Returns:
-        `(document, bucket, count)`, one entry for each n-gram, text after text; `count` is how often that bucket
-        comes in that text.
+        `(document, bucket, count)`, one entry for each bucket of each text, text after text; `count` is how often the
+        text has it.
     """
-    salt = sum(byte << (8 * i) for i, byte in enumerate(field.encode()[:7]))
     tokens = batch.words
-    # One row for each place where an n-gram may begin, one column for each kind of n-gram.
-    document, at = (batch.document, tokens.start) if max_chars else (tokens.document, np.arange(len(tokens.start)))
-    hashes = np.zeros((len(document), max_chars + max_words), dtype=_U64)
-    begins = np.zeros(hashes.shape, dtype=bool)
+    # Text and bucket in one number, the smaller the faster sorted.
+    small = np.min_scalar_type(batch.size * n_buckets)
+    base = batch.document.astype(small) * small.type(n_buckets)
+    salt = sum(byte << (8 * i) for i, byte in enumerate(field.encode()[:7]))
+    hashes, at = [], []
+
+    def add(kind: int, found: np.ndarray, where: np.ndarray) -> None:
+        hashes.append(found + _U64((salt + kind) * _MULTIPLIER % 2**64))
+        at.append(where)
+
     if max_chars:
-        codes, left = batch.codes.astype(_U64), batch.document_at[document] - np.arange(len(document))
-        rolling = codes
+        codes = rolling = batch.codes.astype(_U64)
+        left = batch.document_at[batch.document] - np.arange(len(codes))
         for n in range(1, max_chars + 1):
             if n > 1:
                 rolling = rolling[:-1] * _U64(_MULTIPLIER) + codes[n - 1 :]
-            hashes[: len(rolling), n - 1] = rolling
-            begins[:, n - 1] = left >= n
-    hashes[at, max_chars], begins[at, max_chars] = tokens.hashes, True
+            inside = np.flatnonzero(left[: len(rolling)] >= n)
+            add(n, rolling[inside], inside)
+    add(101, tokens.hashes, tokens.start)
     if max_words > 1:
         same = np.flatnonzero(tokens.document[1:] == tokens.document[:-1])
-        hashes[at[same], -1] = tokens.hashes[same] * _U64(_MULTIPLIER) + tokens.hashes[same + 1]
-        begins[at[same], -1] = True
-    kinds = [*range(1, max_chars + 1), *range(101, 101 + max_words)]
-    hashes += np.array([(salt + kind) * _MULTIPLIER % 2**64 for kind in kinds], dtype=_U64)
-    found = np.flatnonzero(begins)
-    document = document[found // begins.shape[1]]
-    bucket = (_mixed(hashes.ravel()[found]) % _U64(n_buckets)).astype(np.int64)
-    return document, bucket, _times(document, bucket, batch.size, n_buckets)
-
-
-_AT_ONCE = 16
-_tables = local()
-
-
-def _times(document: np.ndarray, bucket: np.ndarray, n_documents: int, n_buckets: int) -> np.ndarray:
-    """How often the bucket of each entry comes in its text, in a table of counts: sorting would take twice the time.
-
-    The table stays, as clean as it was, for making one takes longer than using it; every thread has its own.
-    """
-    size = _AT_ONCE * n_buckets
-    counts = np.empty(len(bucket), dtype=np.int32)
-    for start in range(0, n_documents, _AT_ONCE):
-        part = slice(*np.searchsorted(document, (start, start + _AT_ONCE)))
-        cells = (document[part] - start) * n_buckets + bucket[part]
-        table = _tables.__dict__.pop("counts", None)  # lost, not left half used, if this is interrupted
-        if table is None or len(table) < size:
-            table = np.zeros(size, dtype=np.int32)
-        np.add.at(table, cells, np.int32(1))  # a plain 1 takes a path 80 times as slow
-        counts[part] = table[cells]
-        table[cells] = 0
-        _tables.counts = table
-    return counts
+        add(102, tokens.hashes[same] * _U64(_MULTIPLIER) + tokens.hashes[same + 1], tokens.start[same])
+    mixed = _mixed(np.concatenate(hashes))
+    # A division takes as long as all the rest.
+    bucket = mixed & _U64(n_buckets - 1) if n_buckets.bit_count() == 1 else mixed % _U64(n_buckets)
+    keys = base[np.concatenate(at)] + bucket.astype(small)
+    keys.sort()
+    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    found = keys[first].astype(np.int64)
+    document = found // n_buckets
+    return document, found - document * n_buckets, np.diff(first, append=len(keys))
 
 
 def _mixed(hashes: np.ndarray) -> np.ndarray:
     """Spread the bits (the finaliser of splitmix64)."""
-    hashes = (hashes ^ (hashes >> _U64(30))) * _U64(0xBF58476D1CE4E5B9)
-    hashes = (hashes ^ (hashes >> _U64(27))) * _U64(0x94D049BB133111EB)
-    return hashes ^ (hashes >> _U64(31))
+    hashes = hashes ^ (hashes >> _U64(30))
+    hashes *= _U64(0xBF58476D1CE4E5B9)
+    hashes ^= hashes >> _U64(27)
+    hashes *= _U64(0x94D049BB133111EB)
+    hashes ^= hashes >> _U64(31)
+    return hashes
 
 
 STYLE_NAMES = (
@@ -222,17 +208,19 @@ STYLE_NAMES = (
 """Surface statistics of a dialogue's target turns, in the order of `style_statistics`."""
 
 
-def style_statistics(batch: TextBatch, contexts: TextBatch) -> np.ndarray:
+def style_statistics(batch: TextBatch, contexts: TextBatch, heard: np.ndarray) -> np.ndarray:
     """Surface statistics of the target turns, shape `(n, len(STYLE_NAMES))`; finite for any text.
 
     Args:
         batch ([`TextBatch`]): The target turns of each dialogue.
-        contexts ([`TextBatch`]): Everything else that was said in each; its last turn is looked at.
+        contexts ([`TextBatch`]): What else was said; of each text, the last turn is looked at.
+        heard (`np.ndarray` of shape `(n,)`): Which of the contexts is that of each dialogue.
     """
     codes, kinds, tokens = batch.codes, batch.kinds, batch.words
+    counts = batch.counts.T
 
     def count(*of: Kind) -> np.ndarray:
-        return batch.counts[:, of].sum(axis=1)
+        return sum(counts[kind] for kind in of)
 
     # The mark after a turn opens the next one, or stands before the end of the text.
     follows, precedes = batch.turn_at + 1, batch.turn_at - 1
@@ -248,23 +236,25 @@ def style_statistics(batch: TextBatch, contexts: TextBatch) -> np.ndarray:
     length = np.diff(batch.turn_at, append=0)
     np.maximum.at(longest, batch.document[batch.turn_at], np.where(batch.kinds[follows] == Kind.DOCUMENT, 0, length))
 
-    n_words = np.bincount(tokens.document[tokens.is_word], minlength=batch.size).astype(np.float64)
+    n_words = np.bincount(tokens.document[tokens.is_word], minlength=batch.size)
     distinct = _distinct(tokens.keys[tokens.is_word])
-    n_distinct = _per_text(distinct, batch.size)
+    of_text = (distinct >> _TEXT).astype(np.int64)
+    n_distinct = np.bincount(of_text, minlength=batch.size)
     own = (tokens.hashes[:, None] == _FIRST_PERSON).any(axis=1)
+    others = contexts.words
     last_said = _start_of_last_turn(contexts)
-    heard = contexts.words.start >= last_said[contexts.words.document]
-    either = np.sort(np.concatenate([distinct, _distinct(contexts.words.keys[heard])]))
-    n_shared = _per_text(either[1:][either[1:] == either[:-1]], batch.size)
-    n_heard = np.bincount(contexts.words.document[heard & contexts.words.is_word], minlength=batch.size)
+    is_last = others.start >= last_said[others.document]
+    keys = (heard[of_text].astype(_U64) << _TEXT) | (distinct & _WORD)
+    n_shared = np.bincount(of_text[_among(keys, _distinct(others.keys[is_last]))], minlength=batch.size)
+    n_heard = np.bincount(others.document[is_last & others.is_word], minlength=contexts.size)
     asked = np.flatnonzero(contexts.kinds == Kind.QUESTION)
     asked = contexts.per_document(asked[asked >= last_said[contexts.document[asked]]])
 
     turns = np.maximum(batch.per_document(opens), 1.0)
     per_word = np.maximum(n_words, 1.0)
     letters = count(*Kind.ascii_letters(), Kind.LETTER)
-    chars = np.maximum(batch.counts[:, Kind.TURN + 1 :].sum(axis=1), 1.0)
-    return np.column_stack(
+    chars = np.maximum(counts[Kind.TURN + 1 :].sum(axis=0), 1.0)
+    return np.array(
         [
             np.log1p(n_words / turns),
             np.log1p(n_words),
@@ -290,10 +280,10 @@ def style_statistics(batch: TextBatch, contexts: TextBatch) -> np.ndarray:
             count(Kind.MARKUP) / turns,
             count(*Kind.beyond_ascii()) / chars,
             n_shared / np.maximum(n_distinct, 1.0),
-            np.log1p(n_heard),
-            np.minimum(asked, 1.0),
+            np.log1p(n_heard)[heard],
+            np.minimum(asked, 1.0)[heard],
         ]
-    )
+    ).T
 
 
 def _distinct(keys: np.ndarray) -> np.ndarray:
@@ -302,9 +292,9 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
     return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
-def _per_text(keys: np.ndarray, size: int) -> np.ndarray:
-    """How many of these [`Words`] keys belong to each text, shape `(size,)`."""
-    return np.bincount((keys >> _TEXT).astype(np.int64), minlength=size)
+def _among(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """`np.isin` for `known` that are sorted already."""
+    return np.append(known, 0)[np.searchsorted(known, keys)] == keys if len(known) else np.zeros(len(keys), bool)
 
 
 def _start_of_last_turn(batch: TextBatch) -> np.ndarray:

@@ -97,7 +97,7 @@ def surface_classifier(rows: Rows):
 
     spoken = [[t for t in d.target_texts if t.strip()] or [""] for d in rows.dialogues]
     context = [d.context_texts for d in rows.dialogues]
-    values = style_statistics(TextBatch.from_turns(spoken), TextBatch.from_turns(context))
+    values = style_statistics(TextBatch.from_turns(spoken), TextBatch.from_turns(context), np.arange(len(spoken)))
 
     def predict(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))

@@ -92,8 +92,8 @@ class Features:
         inputs = self.model.featurize(rows.dialogues, encoded.states if inside else None)
         config, n = self.model.config, len(rows)
         if sibling is None:
-            ngrams = _matrix(inputs.reply, (n, config.n_buckets))
-            ngrams = ngrams + config.context_scale * _matrix(inputs.context, (n, config.n_buckets))
+            contexts = _matrix(inputs.context, config.n_buckets)[inputs.heard.numpy()]
+            ngrams = _matrix(inputs.reply, config.n_buckets) + config.context_scale * contexts
             style = sparse.csr_matrix(self.model.standardize(inputs.style).numpy())
             self.sparse = sparse.hstack([ngrams, style]).tocsr().astype(np.float32)
             self._sparse_products = _products(self.sparse)
@@ -102,7 +102,7 @@ class Features:
         self.dense, self._fold = np.zeros((n, 0), dtype=np.float32), np.zeros((0, 0), dtype=np.float32)
         if config.n_word_buckets:
             vectors = _vectors_by_bucket(encoded, config.n_word_buckets)
-            self._add_dense(_matrix(inputs.words, (n, config.n_word_buckets)) @ vectors, vectors, known)
+            self._add_dense(_matrix(inputs.words, config.n_word_buckets) @ vectors, vectors, known)
         if inside:
             self._set_centers(encoded.states[known])
             near = self.model.near_centers(encoded.states).numpy()
@@ -118,8 +118,10 @@ class Features:
         texts = [(self.model.reply_idf, inputs.reply), (self.model.context_idf, inputs.context)]
         if self.model.config.n_word_buckets:
             texts.append((self.model.word_idf, inputs.words))
+        everyone = np.arange(len(inputs.style))
         for idf, text in texts:
-            present = _matrix(text, (len(inputs.style), len(idf)))[known] > 0
+            row = inputs.heard.numpy() if text is inputs.context else everyone
+            present = _matrix(text, len(idf))[row[known]] > 0
             frequency = torch.from_numpy(np.asarray(present.sum(axis=0)).ravel())
             idf.copy_(torch.log((1 + len(known)) / (1 + frequency)) + 1)
         self.model.style_mean.copy_(inputs.style[known].mean(dim=0))
@@ -202,11 +204,10 @@ def _blank_model(traits: TraitSet, encoded: EncodedRows | None, inside: bool, n_
     return model
 
 
-def _matrix(text: SparseText, shape: tuple[int, int]) -> sparse.csr_matrix:
+def _matrix(text: SparseText, n_buckets: int) -> sparse.csr_matrix:
+    """One row a text, shape `(n, n_buckets)`."""
     ends = np.append(text.offset.numpy(), len(text.bucket))
-    matrix = sparse.csr_matrix((text.weight.numpy(), text.bucket.numpy(), ends), shape=shape)
-    matrix.sum_duplicates()
-    return matrix
+    return sparse.csr_matrix((text.weight.numpy(), text.bucket.numpy(), ends), shape=(len(text.offset), n_buckets))
 
 
 def _products(rows: sparse.csr_matrix) -> np.ndarray:
@@ -232,9 +233,9 @@ def _products(rows: sparse.csr_matrix) -> np.ndarray:
 def _vectors_by_bucket(encoded: EncodedRows, n_buckets: int) -> np.ndarray:
     """The vector of each bucket of the word table: that of the most frequent word that falls into it."""
     alone = TextBatch.from_turns([[word] for word in encoded.words])
-    document, bucket, _ = hashed_ngrams(alone, n_buckets, 0, 1, WORD_FIELD)
+    document, bucket, count = hashed_ngrams(alone, n_buckets, 0, 1, WORD_FIELD)
     vectors = np.zeros((n_buckets, encoded.vectors.shape[1]), dtype=np.float32)
-    single = np.bincount(document, minlength=len(encoded.words))[document] == 1
+    single = np.bincount(document, count, minlength=len(encoded.words))[document] == 1
     for word, place in zip(document[single][::-1], bucket[single][::-1], strict=True):
         vectors[place] = encoded.vectors[word]
     return vectors

@@ -50,7 +50,8 @@ class TraitInputs(NamedTuple):
 
     Args:
         reply ([`SparseText`]): n-grams of the target's turns.
-        context ([`SparseText`]): Word n-grams of everything else.
+        context ([`SparseText`]): Word n-grams of what else was said, once where several dialogues share it.
+        heard (`torch.Tensor` of shape `(n,)`): Which of the contexts is that of each dialogue.
         words ([`SparseText`]): Single words of the target's turns; empty without a table for them.
         style (`torch.Tensor` of shape `(n, len(STYLE_NAMES))`): Surface statistics, not yet standardised.
         states (`torch.Tensor` of shape `(n, d)`): Pooled states of the encoder; `d` is 0 without one.
@@ -59,6 +60,7 @@ class TraitInputs(NamedTuple):
 
     reply: SparseText
     context: SparseText
+    heard: torch.Tensor
     words: SparseText
     style: torch.Tensor
     states: torch.Tensor
@@ -66,8 +68,11 @@ class TraitInputs(NamedTuple):
 
     def to(self, device: torch.device) -> TraitInputs:
         """The same on another device."""
-        sparse = [SparseText(*(part.to(device) for part in text)) for text in self[:3]]
-        return TraitInputs(*sparse, *(part.to(device) for part in self[3:]))
+
+        def moved(part: SparseText | torch.Tensor) -> SparseText | torch.Tensor:
+            return SparseText(*map(moved, part)) if isinstance(part, SparseText) else part.to(device)
+
+        return TraitInputs(*map(moved, self))
 
 
 class HALTraitModel(PreTrainedModel):
@@ -151,7 +156,9 @@ class HALTraitModel(PreTrainedModel):
         config, device = self.config, self.device
         spoken = [[text for text in d.target_texts if text.strip()] or [""] for d in dialogues]
         replies = TextBatch.from_turns(spoken)
-        contexts = TextBatch.from_turns([d.context_texts for d in dialogues])
+        asked = [d.context_texts for d in dialogues]
+        place = {context: i for i, context in enumerate(dict.fromkeys(asked))}  # a group shares its prompt
+        contexts, heard = TextBatch.from_turns(list(place)), np.array([place[context] for context in asked])
         if states is None:
             states = torch.zeros(len(dialogues), 0)
             if self.encoder is not None:
@@ -159,8 +166,9 @@ class HALTraitModel(PreTrainedModel):
         inputs = TraitInputs(
             self._sparse(replies, self.reply_idf, config.max_chars, config.max_words, "reply"),
             self._sparse(contexts, self.context_idf, 0, config.max_words, "context"),
+            torch.from_numpy(heard),
             self._sparse(replies, self.word_idf, 0, 1, WORD_FIELD) if config.n_word_buckets else _no_text(replies),
-            torch.from_numpy(style_statistics(replies, contexts)).float(),
+            torch.from_numpy(style_statistics(replies, contexts, heard)).float(),
             states,
             torch.tensor([len(turns) for turns in spoken], dtype=torch.float32),
         )
@@ -168,10 +176,9 @@ class HALTraitModel(PreTrainedModel):
 
     def _sparse(self, batch: TextBatch, idf: torch.Tensor, max_chars: int, max_words: int, field: str) -> SparseText:
         document, bucket, count = hashed_ngrams(batch, len(idf), max_chars, max_words, field)
-        # `1 + log(count)` for what comes more than once, in equal parts.
-        times = np.arange(1, count.max(initial=1) + 1)
-        weight = ((1.0 + np.log(times)) / times).astype(np.float32)[count - 1] * idf.cpu().numpy()[bucket]
-        squares = np.bincount(document, weight * weight * count, minlength=batch.size)
+        weight = (1.0 + np.log(np.arange(1, count.max(initial=1) + 1))).astype(np.float32)[count - 1]
+        weight *= idf.cpu().numpy()[bucket]
+        squares = np.bincount(document, weight * weight, minlength=batch.size)
         weight /= np.sqrt(squares + self.config.evidence**2).astype(np.float32)[document]
         arrays = (bucket, weight, np.searchsorted(document, np.arange(batch.size)))
         return SparseText(*map(torch.from_numpy, arrays))
@@ -195,13 +202,14 @@ class HALTraitModel(PreTrainedModel):
         self,
         reply: SparseText,
         context: SparseText,
+        heard: torch.Tensor,
         words: SparseText,
         style: torch.Tensor,
         states: torch.Tensor,
         turns: torch.Tensor,
     ) -> torch.Tensor:
         """Ratings of shape `(n, len(traits))`, within 1-5, from the fields of [`TraitInputs`]."""
-        inputs, is_single = TraitInputs(reply, context, words, style, states, turns), turns == 1
+        inputs, is_single = TraitInputs(reply, context, heard, words, style, states, turns), turns == 1
         if is_single.all():  # as from a trainer: what is read for dialogues is not needed
             return self.equate(self._readings(inputs, of_replies=True), is_single)
         of_dialogue, of_reply = self._readings(inputs).chunk(2, dim=1)
@@ -218,9 +226,8 @@ class HALTraitModel(PreTrainedModel):
             return F.embedding_bag(text.bucket, table, text.offset, mode="sum", per_sample_weights=text.weight)
 
         readings = self.bias[first:] + self.standardize(inputs.style) @ self.style_weight[:, first:]
-        readings = (
-            readings + bag(inputs.reply, self.table) + self.config.context_scale * bag(inputs.context, self.table)
-        )
+        contexts = self.config.context_scale * bag(inputs.context, self.table)
+        readings = readings + bag(inputs.reply, self.table) + contexts[inputs.heard]
         if self.config.n_word_buckets:
             readings = readings + bag(inputs.words, self.word_table)
         if self.encoder is not None:

@@ -102,13 +102,25 @@ def test_a_small_batch_proves_little_about_brevity():
     assert penalties_of(LengthGuard(), ["ok"])[0] < 0.15
 
 
+def test_three_sentences_now_and_then_are_free_but_every_time_they_are_not():
+    chatty = "not much, just got home from work a minute ago. " * 3
+    some = penalties_of(LengthGuard(), [chatty] * 2 + ["not much, just got home from work a minute ago"] * 30)
+    assert (some == 0).all()
+    assert (penalties_of(LengthGuard(), [chatty] * 32) > 0.6).all()
+    assert penalties_of(LengthGuard(), [chatty])[0] < 0.15
+
+
 def test_essays_are_too_long_for_chat():
-    chatty, essay = "word " * 36, "word " * 120
-    assert penalties_of(LengthGuard(), [chatty, essay]).tolist() == [0.0, 1.0]
+    assert penalties_of(LengthGuard(), ["word " * 120]).tolist() == [1.0]
+
+
+def test_several_messages_are_no_essay():
+    messages = [{"role": "assistant", "content": "not much, just got home from work"}] * 12
+    assert LengthGuard()([Dialogue.from_completion("what's up?", messages)] * 32).max() == 0
 
 
 def test_a_length_band_that_makes_no_sense_is_refused():
-    with pytest.raises(ValueError, match="short < long"):
+    with pytest.raises(ValueError, match="longish < long"):
         LengthGuard(short=9, long=5)
 
 

@@ -196,13 +196,14 @@ def fit_guards(
         Habits.of(replies).save(output / "habits.json")
         words = np.array([len(reply.target_texts[0].split()) for reply in replies])
         greeted = np.array([is_greeting(last_said(reply)) for reply in replies])
-        short, long = np.percentile(words, [60, 99])
-        shortness = LengthGuard().shortness(words)
+        short, longish, long = np.percentile(words, [60, 90, 99])
+        guard = LengthGuard()
+        shortness, longness = guard.shortness(words), guard.longness(words)
         print(f"typicality: mean {model.mean:.2f}, 99.5 % of people's replies above {model.ordinary:.2f}")
-        print(f"words a reply of people: 60 % below {short:.0f}, 99 % up to {long:.0f}")
+        print(f"words a reply of people: 60 % below {short:.0f}, 90 % up to {longish:.0f}, 99 % to {long:.0f}")
         print(
             f"mean shortness of people's replies: {shortness[~greeted].mean():.2f}, to greetings "
-            f"{shortness[greeted].mean():.2f}"
+            f"{shortness[greeted].mean():.2f}; mean longness: {longness.mean():.2f}"
         )
         sense = fit_sense(games, encoder, load_visits(visits) if visits else None, people_chat, seed)
         sense.save(output / "hal-sense")

@@ -69,18 +69,28 @@ def test_a_batch_that_never_asks_pays_and_those_that_ask_do_not():
     assert (usual == 0).all()
 
 
-@pytest.mark.parametrize(("asking", "least", "most"), [(1, 1, 1), (9, 1, 1), (14, 0.2, 0.6), (17, 0, 0), (96, 0, 0)])
-def test_in_a_run_replies_that_do_not_ask_earn_nothing_until_asking_is_back(asking, least, most):
+def test_a_batch_that_always_asks_pays_and_a_few_questions_prove_nothing():
+    assert (ReciprocityGuard()(replies_to(["hi"] * 32, ["not much, you?"] * 32)) == ReciprocityGuard().most).all()
+    assert (ReciprocityGuard()(replies_to(["hi"] * 3, ["not much, you?"] * 3)) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("asking", "of_silent", "of_asking"),
+    [(1, (1, 1), (0, 0)), (6, (1, 1), (0, 0)), (9, (0.2, 0.8), (0, 0)), (13, (0, 0), (0, 0)), (32, (0, 0), (1, 1))],
+)
+def test_in_a_run_what_it_lacks_gets_everything_until_it_asks_like_people(asking, of_silent, of_asking):
     guard = ReciprocityGuard()
     long_ago = replies_to(["hi"] * 100, ["not much, you?"] * 100)
-    run = replies_to(["hi"] * 96, ["not much, you?"] * asking + ["not much, just got home"] * (96 - asking))
-    penalties = guard.in_run([*long_ago, *run[:80]], run[80:])
-    assert least <= penalties.max() <= most
-    assert (guard.in_run([], run)[:asking] == 0).all()
+    run = replies_to(["hi"] * 64, ["not much, you?"] * asking + ["not much, just got home"] * (64 - asking))
+    penalties = guard.in_run(long_ago, run)
+    assert of_silent[0] <= penalties[asking:].max() <= of_silent[1]
+    assert of_asking[0] <= penalties[:asking].max() <= of_asking[1]
+    assert (guard.in_run([*long_ago, *run[:40]], run[40:]) == penalties[40:]).all()
 
 
-def test_in_a_run_that_never_asks_the_rest_is_still_learned():
-    run = replies_to(["hi"] * 96, ["not much, just got home"] * 96)
+@pytest.mark.parametrize("text", ["not much, just got home", "not much, you?"])
+def test_in_a_run_whose_replies_are_all_alike_in_that_the_rest_is_still_learned(text):
+    run = replies_to(["hi"] * 96, [text] * 96)
     assert (ReciprocityGuard().in_run(run[:80], run[80:]) == 0.75).all()
 
 

@@ -129,20 +129,24 @@ class WornGuard:
 
 
 class ReciprocityGuard:
-    """Rises for replies that ask nothing, as a batch, or the last replies of a training run, asks less than people do.
+    """Holds how often a batch, or a training run, asks something against how often people do.
 
     One reply need not ask; of many, some do. A call that stands for itself gets the benefit of the doubt. With `share`
-    the batch's share of replies that ask, 2 imagined replies of people counted along, and `chance` the standard
-    deviation of such a share, `sqrt(people * (1 - people) / n)`, the penalty is
-    `most * min(1, 2 * max(0, people - chance - share) / people)`.
+    the batch's share of replies that ask, some imagined replies of people counted along (2, or 8 against too many
+    questions, where few replies prove less), and `chance` the standard deviation of such a share,
+    `sqrt(people * (1 - people) / n)`, replies that ask nothing cost
+    `most * min(1, 2 * max(0, people - chance - share) / people)`, and those that ask `most` times a ramp of
+    `(share - chance) / people` from 1.5 to 3.
 
-    In a training run `share` is that of the last 96 replies, or of the batch where that is larger, with 8 imagined
-    ones, and the penalty falls along a straight line from `most_in_run`, where `share` is four fifths of people's, to
-    0 at six fifths. It has to be total. A small model asks mostly in the register that the reward rightly unteaches
-    ("I'm sorry... how can I help you?"), and a trainer that compares the replies of a group goes on unteaching it in
-    every group that holds no question, for whatever is taken from all of them alike. Only where all of them earn
-    nothing is nothing learned, until asking is back. Where none of those replies asks, there is nothing to learn
-    asking from, and a quarter of the reward is left, so that a model that never asks still learns the rest.
+    In a training run `share` is that of the last 64 replies, or of the batch where that is larger, with 8 imagined
+    ones. A penalty for replies that ask nothing falls along a straight line from `most_in_run`, where `share` is four
+    fifths of people's, to 0 at six fifths, and one for those that ask rises from 0 to `most_in_run` as it goes from
+    1.5 to 3 times people's. Both have to be total. A small model asks mostly in the register that the reward rightly
+    unteaches ("I'm sorry... how can I help you?"), and a trainer that compares the replies of a group goes on
+    unteaching it in every group that holds no question, for whatever is taken from all of them alike. Only where all
+    of them earn nothing is nothing learned, until asking is back; then it spreads faster than it had gone. Where none
+    of those replies asks, or all do, there is nothing to learn the other from, and a quarter of the reward is left, so
+    that a model that never asks still learns the rest.
 
     Who asks whether an AI is talking wants an answer: replies to that neither count nor pay in a run.
 
@@ -154,8 +158,8 @@ class ReciprocityGuard:
 
     name = "reciprocity"
     across_batch = True
-    _imagined, _steepness = 2, 2.0
-    _window, _imagined_in_run, _ramp_in_run, _where_none_asks = 96, 8, (0.8, 1.2), 0.75
+    _imagined, _imagined_in_run, _window = 2, 8, 64
+    _steepness, _too_few, _too_many, _where_all_alike = 2.0, (0.8, 1.2), (1.5, 3.0), 0.75
 
     def __init__(self, habits: Habits | None = None, most: float = 0.3, most_in_run: float = 1.0):
         self.habits, self.most, self.most_in_run = habits or _bundled(), most, most_in_run
@@ -165,7 +169,8 @@ class ReciprocityGuard:
         asking = self._asking(dialogues)
         chance = (people * (1 - people) / max(len(asking), 1)) ** 0.5
         missing = max(0.0, people - chance - self._share(asking, self._imagined)) / people
-        return np.where(asking, 0.0, self.most * min(1.0, self._steepness * missing))
+        too_many = ramp((self._share(asking, self._imagined_in_run) - chance) / people, *self._too_many)
+        return self.most * np.where(asking, too_many, min(1.0, self._steepness * missing))
 
     def in_run(self, recent: Sequence[Dialogue], dialogues: Sequence[Dialogue]) -> np.ndarray:
         """Penalties of a training step's replies, shape `(len(dialogues),)`; `recent` came before, oldest first."""
@@ -175,8 +180,10 @@ class ReciprocityGuard:
         small_talk = [dialogue for dialogue in recent if asked_who_is_talking(dialogue) is None]
         judged = np.concatenate([self._asking(small_talk[max(len(small_talk) - before, 0) :]), asking[~free]])
         share = self._share(judged, self._imagined_in_run) / self.habits.questions
-        missing = 1 - ramp(share, *self._ramp_in_run) if judged.any() else self._where_none_asks
-        return np.where(asking | free, 0.0, self.most_in_run * missing)
+        too_few, too_many = 1 - ramp(share, *self._too_few), ramp(share, *self._too_many)
+        if judged.all() or not judged.any():
+            too_few, too_many = min(too_few, self._where_all_alike), min(too_many, self._where_all_alike)
+        return np.where(free, 0.0, self.most_in_run * np.where(asking, too_many, too_few))
 
     def _share(self, asking: np.ndarray, imagined: int) -> float:
         return (asking.sum() + imagined * self.habits.questions) / (len(asking) + imagined)

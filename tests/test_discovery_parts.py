@@ -318,6 +318,21 @@ def test_a_judge_fills_in_what_is_missing_and_leaves_what_was_given(tmp_path):
     assert again.to_frame().equals(ratings)
 
 
+def test_ratings_of_another_text_or_speaker_are_made_anew(tmp_path, caplog):
+    """The dialogues were generated again, or the other speaker is looked at: the ids are the same."""
+    pairs, traits = load_pairs(written(frame_of(), tmp_path)), HL32Q.select(["brevity"])
+    path, scorer = tmp_path / "ratings.parquet", Twos(traits)
+    transcripts = ["I: hi\nW: hey"] * 20 + ["I: hi\nW: good evening"] * 4
+    frame_of(brevity=4.0, transcript=transcripts, target=[None] * 6 + ["W"] * 16 + ["I"] * 2).to_parquet(path)
+    ratings = rate_pairs(pairs, traits, lambda _: scorer, path)
+    assert ratings[:, 0].tolist() == [4.0] * 20 + [2.0] * 4 and scorer.asked == 4
+    assert "4 rows of" in caplog.text and "rate another text or speaker" in caplog.text
+    caplog.clear()
+    assert (rate_pairs(pairs, traits, None, path) == ratings).all() and not caplog.text
+    rate_pairs(load_pairs(tmp_path / "pairs.parquet", "I"), traits, lambda _: scorer, path)
+    assert scorer.asked == 4 + 24
+
+
 def test_ratings_that_belong_to_no_dialogue_are_refused_and_kept(tmp_path):
     pairs, traits = load_pairs(written(frame_of(), tmp_path)), HL32Q.select(["brevity"])
     path = tmp_path / "ratings.parquet"

@@ -30,7 +30,8 @@ def rate_pairs(
     """Ratings of every dialogue, from `path` where they are there, else from the judge, then kept in `path`.
 
     The file has `pair_id`, `is_human`, `transcript`, `target` and a column per trait id, `nan` where not rated:
-    what `hal-trl distil --traits` learns from. Ratings of a statement that has been reworded since do not count.
+    what `hal-trl distil --traits` learns from. Ratings of a statement that has been reworded since do not count, and
+    neither do those of a dialogue that has another text or target now.
 
     Args:
         pairs ([`~hal_trl.discovery.pairs.Pairs`]): The dialogues.
@@ -96,15 +97,34 @@ def _kept(pairs: Pairs, traits: TraitSet, path: Path) -> np.ndarray:
             f"No row of {path} belongs to a dialogue of the pairs: pair_id must be of the same type there (numbers or "
             "text), is_human true or false. Mend the file, or take it away to rate anew."
         )
-    found = given.reindex(index=wanted, columns=list(traits.ids))
+    others = _of_other_text(frame, pairs)
+    if others.any():
+        logger.warning(
+            "%d rows of %s rate another text or speaker than the pairs have now; they do not count.",
+            others.sum(),
+            path,
+        )
+    found = given[~others].reindex(index=wanted, columns=list(traits.ids))
     try:
         return np.array(TraitRatings(found.to_numpy(dtype=np.float64), traits))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _keep(pairs: Pairs, traits: TraitSet, ratings: np.ndarray, path: Path) -> None:
-    frame = pd.DataFrame(
+def _of_other_text(frame: pd.DataFrame, pairs: Pairs) -> np.ndarray:
+    """Rows that were rated for another transcript or target, where the file says for which."""
+    ids = ["pair_id", "is_human"]
+    then = frame.set_index(ids)
+    now = _beside(pairs).set_index(ids).reindex(then.index)
+    others = np.zeros(len(frame), dtype=bool)
+    for column in {"transcript", "target"} & set(frame):
+        others |= (then[column].notna() & now[column].notna() & (then[column] != now[column])).to_numpy()
+    return others
+
+
+def _beside(pairs: Pairs) -> pd.DataFrame:
+    """What stands beside the ratings."""
+    return pd.DataFrame(
         {
             "pair_id": pairs.pair_id,
             "is_human": pairs.is_human,
@@ -112,7 +132,10 @@ def _keep(pairs: Pairs, traits: TraitSet, ratings: np.ndarray, path: Path) -> No
             "target": [dialogue.target for dialogue in pairs.dialogues],
         }
     )
-    frame = pd.concat([frame, pd.DataFrame(ratings, columns=list(traits.ids))], axis=1)
+
+
+def _keep(pairs: Pairs, traits: TraitSet, ratings: np.ndarray, path: Path) -> None:
+    frame = pd.concat([_beside(pairs), pd.DataFrame(ratings, columns=list(traits.ids))], axis=1)
     frame.attrs["traits"] = traits.to_list()  # what was asked, to know when a statement has been reworded
     with draft_of(path) as draft:
         frame.to_parquet(draft)

@@ -111,7 +111,11 @@ def test_which_side_comes_first_hangs_on_pair_and_seed():
 def test_findings_are_read_and_cleaned():
     said = ["Is short.", " Is\n short. ", "Asks\u2028back.", "Jokes.", "A", "B", "C"]
     text = f"Sure!\n```json\n{json.dumps({'human': 'B', 'statements': said})}\n```"
-    assert parse_finding(text) == {"human": "B", "statements": ["Is short.", "Asks back.", "Jokes.", "A", "B"]}
+    found = {"human": "B", "statements": ["Is short.", "Asks back.", "Jokes.", "A", "B"]}
+    assert parse_finding(text) == found
+    draft = {"human": "A", "statements": ["A longer draft than what is said.", "Is wordy.", "Thanks.", "Rhymes."]}
+    assert parse_finding(f"<think>{json.dumps(draft)}</think>{text}") == found
+    assert parse_finding(f"{json.dumps(draft)} Wait. {text}") == found
 
 
 @pytest.mark.parametrize(

@@ -319,6 +319,28 @@ def test_answers_are_found_among_prose(wrap):
     assert parse_ratings(wrap % answer, HL16Q) == dict.fromkeys(HL16Q.ids, 3.0)
 
 
+RATED = st.fixed_dictionaries(dict.fromkeys(HL16Q.ids, st.integers(1, 5)))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(RATED, min_size=2, max_size=4), st.text(), st.sampled_from(["<think>", ""]), st.sampled_from(["[1]", ""])
+)
+def test_the_last_answer_counts_whatever_was_thought_or_drafted_before(drafts, prose, opening, after):
+    *thought, final = map(json.dumps, drafts)
+    closed = f"{opening}{prose}{' or '.join(thought)} {{{prose}</think>"
+    assert parse_ratings(closed + final + after, HL16Q) == drafts[-1]
+    assert parse_ratings(f"{opening} {' or '.join(thought)}, no: {final} {after}", HL16Q) == drafts[-1]
+
+
+def test_what_was_only_thought_is_no_answer():
+    answer = json.dumps(dict.fromkeys(HL16Q.ids, 3))
+    with pytest.raises(ValueError, match="no JSON object"):
+        parse_ratings(f"<think>{answer}</think> I would rather not.", HL16Q)
+    with pytest.raises(ValueError, match="lacks the keys brevity"):  # said of the largest, to mend it
+        parse_ratings(f"{json.dumps(dict.fromkeys(HL16Q.ids[1:], 3))} [1] {{}}", HL16Q)
+
+
 def test_only_the_rated_speaker_is_marked():
     dialogue = Dialogue.from_transcript("I: hey\nW: hi\nI: you ok?\nW: yes", target="W")
     user = rating_messages(dialogue, HL16Q, "n0nce")[1]["content"].split("\n")[1:-1]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..dialogue import Dialogue
-from ..scorers.judges.prompt import delimited, find_json, key_of_dialogue, new_nonce, quoting
+from ..scorers.judges.prompt import delimited, key_of_dialogue, new_nonce, quoting, read_answer
 from .pairs import Pairs, some_of
 
 
@@ -128,7 +128,10 @@ def parse_finding(text: str) -> dict[str, Any]:
     Raises:
         `ValueError`: if it is none, in words that tell the model what to mend.
     """
-    found = find_json(text)
+    return read_answer(text, _finding_in)
+
+
+def _finding_in(found: Any) -> dict[str, Any]:
     if not isinstance(found, Mapping) or found.get("human") not in ("A", "B"):
         raise ValueError('there is no JSON object with "human": "A" or "B" in it')
     statements = found.get("statements")

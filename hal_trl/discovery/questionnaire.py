@@ -8,11 +8,11 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain, count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..scorers.judges.prompt import find_json, new_nonce, quoted
+from ..scorers.judges.prompt import new_nonce, quoted, read_answer
 from ..traits import Trait, TraitSet
 from .finder import LONGEST, one_line
 from .rating import RESERVED
@@ -139,7 +139,10 @@ def parse_traits(text: str) -> TraitSet:
     Raises:
         `ValueError`: if it is none, in words that tell the model what to mend.
     """
-    found = find_json(text)
+    return read_answer(text, _traits_in)
+
+
+def _traits_in(found: Any) -> TraitSet:
     items = found.get("traits") if isinstance(found, Mapping) else found
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
         raise ValueError('there is no JSON object with a list "traits" of objects in it')

@@ -94,6 +94,20 @@ def test_a_dialogue_cannot_leave_its_quotes():
     assert again != nonce, "what was seen once cannot be used against the next request"
 
 
+def test_the_finder_is_not_told_who_is_the_person_by_a_label(tmp_path):
+    """Labels and targets that differ from side to side."""
+    said = "Guest: hi\n{}: hey\nHost: so?\nHost: well"
+    labels = ["Human", "Bot"] * 12
+    pairs = load_pairs(written(frame_of(transcript=[said.format(who) for who in labels], target=labels), tmp_path))
+    _, person, machine = pairs.sides()[0]
+    assert (person.target, machine.target) == ("Human", "Bot"), "what is kept beside the ratings says so still"
+    _, user = (message["content"] for message in finding_messages(person, machine))
+    assert not re.search("Human|Bot|Guest|Host", user)
+    turns = [json.loads(line) for line in user.split("\n") if line.startswith("{")]
+    assert turns[:4] == turns[4:] and [turn["speaker"] for turn in turns[:4]] == [2, 1, 3, 3]
+    assert [turn["rated"] for turn in turns[:4]] == [False, True, False, False]
+
+
 def test_a_statement_cannot_leave_its_quotes():
     system, user = (message["content"] for message in merging_messages([[ATTACK], ["Keeps it short."]]))
     nonce = re.search(r"BEGIN (\w+)", system)[1]

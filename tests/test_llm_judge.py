@@ -347,6 +347,24 @@ def test_only_the_rated_speaker_is_marked():
     assert [json.loads(line)["rated"] for line in user] == [False, True, False, True]
 
 
+def test_no_label_tells_the_judge_who_is_the_ai(tmp_path):
+    """And what differs in labels only is one question."""
+    said = "{0}: hey\n{1}: hi\n{0}: you ok?\n{1}: yes"
+    named = [
+        Dialogue.from_transcript(said.format(*names), names[1])
+        for names in (("I", "W"), ("user", "assistant"), ("Person", "Bot"))
+    ]
+    with chat_server(good) as server:
+        judge(server, tmp_path, max_concurrency=1).score(named)
+        assert len(server.requests) == 1
+        shown = server.requests[0]["messages"][1]["content"]
+        assert [turn["speaker"] for turn in dialogue_in(server.requests[0])] == [2, 1, 2, 1]
+        earlier = Dialogue(named[1].turns, "assistant", 2)
+        judge(server, tmp_path).score([earlier, Dialogue(named[1].turns, "user")])
+        assert len(server.requests) == 3
+    assert not re.search("assistant|user|Bot|Person", shown)
+
+
 def test_trainers_wait_for_a_judge_beside_the_local_reward(tiny_chat_model, tmp_path):
     corrected = HumanLikenessScore.from_profile("corrected")
     with chat_server(lambda body, n: FAULTS["refusal"] if n % 4 == 3 else Reply(ratings(body), delay=0.01)) as server:

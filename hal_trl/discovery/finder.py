@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PROMPT_VERSION = 1
+PROMPT_VERSION = 2
 """Part of the cache key: raise it when a change of wording makes kept answers worthless."""
 
 LONGEST = 200

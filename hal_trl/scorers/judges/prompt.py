@@ -15,7 +15,7 @@ from ...traits import LIKERT_MAX, LIKERT_MIN, TraitSet
 
 T = TypeVar("T")
 
-PROMPT_VERSION = 1
+PROMPT_VERSION = 2
 """Part of the cache key: raise it when a change of wording makes kept answers worthless."""
 
 _SYSTEM = """\
@@ -57,17 +57,25 @@ def quoting(nonce: str) -> str:
 
 
 def delimited(dialogue: Dialogue, nonce: str) -> str:
-    """A dialogue as data, see [`quoted`]; the target's turns from `start` on are marked `"rated": true`."""
+    """A dialogue as data, see [`quoted`]; the target's turns from `start` on are marked `"rated": true`, and speakers
+    are numbers: a label such as "Bot" or "assistant" would tell who is the AI."""
     turns = [
-        {"rated": rated, "speaker": turn.speaker, "text": turn.text}
-        for rated, turn in zip(dialogue.rated, dialogue.turns, strict=True)
+        {"rated": rated, "speaker": number, "text": turn.text}
+        for rated, number, turn in zip(dialogue.rated, speakers(dialogue), dialogue.turns, strict=True)
     ]
     return quoted(turns, nonce)
 
 
 def key_of_dialogue(dialogue: Dialogue) -> list[Any]:
     """All that a judge sees of a dialogue, for the key under which its answer is kept."""
-    return [dialogue.target, dialogue.start, [[turn.speaker, turn.text] for turn in dialogue.turns]]
+    turns = zip(speakers(dialogue), dialogue.turns, strict=True)
+    return [dialogue.start, [[number, turn.text] for number, turn in turns]]
+
+
+def speakers(dialogue: Dialogue) -> list[int]:
+    """The speaker of each turn as a number: 1 for the target, 2, 3, ... for the others as they come."""
+    numbers = {dialogue.target: 1}
+    return [numbers.setdefault(turn.speaker, len(numbers) + 1) for turn in dialogue.turns]
 
 
 def statements_of(traits: TraitSet) -> str:

@@ -124,6 +124,30 @@ def test_a_server_that_has_answered_before_is_asked_at_once(tmp_path):
         assert server.most_at_once == 8
 
 
+def test_the_same_question_is_paid_for_once_in_a_call(tmp_path):
+    """Completions of one group are often equal."""
+    with chat_server(lambda body, n: Reply(answer(body).text, delay=0.1)) as server:
+        some = endpoint(server, tmp_path)
+        assert some.answers(map(question, [0, 1, 1, 2, 1, 2, 0])) == [[0], [1], [1], [2], [1], [2], [0]]
+        assert len(server.requests) == 3 and (some.usage.answered, some.usage.cached) == (3, 4)
+
+
+def test_a_failure_is_not_shared_by_those_who_ask_the_same(tmp_path):
+    with chat_server(lambda body, n: Reply("no list", delay=0.05) if 0 < n < 3 else answer(body)) as server:
+        some = endpoint(server, tmp_path)
+        assert some.answers(map(question, [0, 1, 1, 1])) == [[0], None, [1], [1]]
+        assert len(server.requests) == 4 and (some.usage.failed, some.usage.cached) == (1, 1)
+
+
+def test_those_who_ask_the_same_end_with_the_run(tmp_path):
+    gone = Reply(status=401, delay=0.1)
+    with chat_server(lambda body, n: gone if number(body) else answer(body)) as server:
+        started = time.monotonic()
+        with pytest.raises(PermissionError):
+            endpoint(server, tmp_path).answers(map(question, [0] + [1] * 20))
+        assert time.monotonic() - started < 5 and len(server.requests) == 2
+
+
 def test_a_rate_limit_costs_time_and_no_answers(tmp_path):
     """64 at a time against a server that takes 20 a second: most are refused many times over."""
     window = {"start": 0.0, "left": 0}

@@ -38,6 +38,7 @@ class Run:
         self.endpoint, self.completions, self.cache, self.bar = endpoint, completions, cache, bar
         self.lost = 0
         self.found: dict[int, Any] = {}
+        self.asking: dict[str, asyncio.Future[Any]] = {}  # what is on its way, by key
         self.failures: list[str] = []
 
     async def all(self, requests: Iterable[ChatRequest]) -> list[Any]:
@@ -62,22 +63,40 @@ class Run:
         return [self.found[i] for i in range(len(self.found))]
 
     async def one(self, i: int, request: ChatRequest) -> bool:
-        """Find the answer to one question; whether it was kept from before."""
+        """Find the answer to one question; whether it did not have to be asked."""
         key = key_of(self.endpoint.settings(), request.key)
-        answer = self.cache.get(key)
+        answer = ABSENT
+        while answer is ABSENT and key in self.asking:
+            same = self.asking[key]
+            await asyncio.wait((same,))  # awaited by itself it would be cancelled together with this question
+            answer = same.result()
+        if answer is ABSENT:
+            answer = self.cache.get(key)
         kept = answer is not ABSENT
         if kept:
             self.endpoint.count(cached=1)
         else:
+            answer = await self.paid(key, i, request)
+        self.found[i] = answer
+        self.bar.update()
+        return kept
+
+    async def paid(self, key: str, i: int, request: ChatRequest) -> Any:
+        """The server's answer, also for all who ask the same meanwhile; they ask for themselves if there is none."""
+        same = self.asking[key] = asyncio.get_running_loop().create_future()
+        shared = ABSENT
+        try:
             answer = await self.ask(i, request)
             if answer is None:
                 self.endpoint.count(failed=1)
             else:
                 self.cache.put(key, answer)
                 self.endpoint.count(answered=1)
-        self.found[i] = answer
-        self.bar.update()
-        return kept
+                shared = answer
+        finally:
+            del self.asking[key]
+            same.set_result(shared)
+        return answer
 
     async def ask(self, i: int, request: ChatRequest) -> Any:
         messages = request.messages()

@@ -11,8 +11,8 @@ class Usage:
 
     Args:
         requests (`int`): Requests sent, repeated ones included.
-        answered (`int`), cached (`int`), failed (`int`): Questions with a new answer, with one kept from before, and
-            without a usable one.
+        answered (`int`), cached (`int`), failed (`int`): Questions with a new answer, with one that was there already
+            (kept from before, or to the same question in the same call), and without a usable one.
         prompt_tokens (`int`), completion_tokens (`int`): As the server counts them.
     """
 

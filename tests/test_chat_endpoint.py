@@ -79,6 +79,51 @@ def test_what_the_server_says_is_passed_on(tmp_path, caplog):
     assert "no such field: depth" in caplog.text
 
 
+@pytest.mark.parametrize(("schema", "requests"), [({"type": "array"}, 6), (None, 3)])
+def test_a_server_that_refuses_every_question_is_left_alone(schema, requests, tmp_path):
+    fault = Reply("Unsupported value: 'temperature'", status=400)
+    asked = [ChatRequest(i, question(i).messages, json.loads, schema) for i in range(50)]
+    with chat_server(lambda body, n: fault) as server:
+        with pytest.raises(ValueError, match=r"refuses one question after another.*Unsupported value: 'temperature'"):
+            endpoint(server, tmp_path, temperature=0.0).answers(asked)
+        assert len(server.requests) == requests
+
+
+def test_questions_that_are_refused_after_an_answer_end_nothing(tmp_path):
+    too_long = Reply("too long", status=400)
+    with chat_server(lambda body, n: answer(body) if number(body) in (0, 9) else too_long) as server:
+        some = endpoint(server, tmp_path, max_concurrency=1)
+        assert some.answers(map(question, range(10))) == [[0]] + [None] * 8 + [[9]]
+        assert some.answers(map(question, range(1, 9))) == [None] * 8
+
+
+@pytest.mark.parametrize("first", [1, 2], ids=["one refused", "two refused"])
+def test_refusals_before_the_first_answer_are_told_apart_from_a_wrong_request(first, tmp_path):
+    too_long = Reply("too long", status=400)
+    with chat_server(lambda body, n: too_long if number(body) < first else answer(body)) as server:
+        found = endpoint(server, tmp_path).answers(map(question, range(6)))
+    assert found == [None] * first + [[i] for i in range(first, 6)]
+
+
+def test_one_question_that_a_filter_refuses_does_not_end_a_run(tmp_path, caplog):
+    moderated = Reply("Input flagged by moderation for sk-secret-4711", status=403)
+    with chat_server(lambda body, n: moderated if number(body) == 2 else answer(body)) as server:
+        some = endpoint(server, tmp_path, api_key="sk-secret-4711", max_concurrency=1)
+        assert some.answers(map(question, range(5))) == [[0], [1], None, [3], [4]]
+        assert some.answers([question(2)]) == [None]
+    assert "2: HTTP 403: Input flagged by moderation for [api_key]" in caplog.text
+    assert "sk-secret-4711" not in caplog.text
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_is_said_in_the_words_of_the_server_but_not_shown(status, tmp_path):
+    wrong = Reply("No access to this region with sk-secret-4711", status=status)
+    with chat_server(lambda body, n: wrong) as server:
+        with pytest.raises(PermissionError, match=r"key.*No access to this region with \[api_key\]"):
+            endpoint(server, tmp_path, api_key="sk-secret-4711").answers(map(question, range(50)))
+        assert len(server.requests) == 1
+
+
 def test_questions_with_schemas_of_their_own_keep_them(tmp_path):
     def asked(i):
         return ChatRequest(i, lambda: [{"role": "user", "content": str(i)}], json.loads, {"const": [i]} if i else None)
@@ -187,6 +232,16 @@ def test_a_used_up_quota_ends_a_run_with_what_there_is(tmp_path, caplog):
         assert "quota of this key is used up" in caplog.text
         with pytest.raises(PermissionError, match="quota"):
             endpoint(server, tmp_path).answers([question(99)])
+
+
+def test_credits_that_are_used_up_are_a_quota(tmp_path, caplog):
+    over = Reply("Insufficient credits", status=402)
+    with chat_server(lambda body, n: answer(body) if n < 5 else over) as server:
+        found = endpoint(server, tmp_path, max_concurrency=2).answers(map(question, range(50)))
+        assert [one is None for one in found] == [False] * 5 + [True] * 45 and len(server.requests) <= 7
+        assert "used up (HTTP 402: Insufficient credits)" in caplog.text
+        with pytest.raises(PermissionError, match="Insufficient credits"):
+            endpoint(server, tmp_path).answers(map(question, range(90, 99)))
 
 
 class Opened:

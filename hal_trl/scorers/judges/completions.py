@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from .faults import NoResponseError, RefusedError, StoppedError, passes, seconds_to_wait, text_of
+from .faults import NoResponseError, RefusedError, StoppedError, passes, seconds_to_wait, text_of, without_key
 
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ class Completions:
             raise NoResponseError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
         self.reached = True
         if not response.is_success:
-            raise RefusedError(response.status_code, response.text, seconds_to_wait(response.headers))
+            said = without_key(response.text, self.endpoint.api_key)
+            raise RefusedError(response.status_code, said, seconds_to_wait(response.headers))
         try:
             completion = json.loads(response.content)
         except (ValueError, RecursionError) as error:

@@ -112,8 +112,8 @@ class ChatEndpoint:
 
         Raises:
             `ConnectionError`: if no server answers the first request.
-            `PermissionError`: if the server refuses the key.
-            `ValueError`: if it does not know the model.
+            `PermissionError`: if the server refuses the key, or has a quota and it is used up.
+            `ValueError`: if it does not know the model, or refuses the first three questions whatever they are.
         """
         try:
             asyncio.get_running_loop()

@@ -8,6 +8,7 @@ from typing import Any
 
 
 _LONGEST_WAIT = 600.0
+_SHORTEST_KEY = 8
 
 
 class NoResponseError(Exception):
@@ -30,8 +31,8 @@ class RefusedError(Exception):
         detail = said if isinstance(said, str) else text.strip()
         super().__init__(f"HTTP {status}" + (f": {detail:.300}" if detail else ""))
         self.status, self.wait = status, wait
-        # OpenAI's 429 that no waiting helps.
-        self.out_of_quota = isinstance(error, Mapping) and error.get("code") == "insufficient_quota"
+        # "Payment required", and OpenAI's 429 that no waiting helps.
+        self.out_of_quota = status == 402 or (isinstance(error, Mapping) and error.get("code") == "insufficient_quota")
 
 
 class StoppedError(Exception):
@@ -52,8 +53,20 @@ def explained(error: Exception, where: str, model: str) -> Exception:
     if error.status == 404:
         return ValueError(f"{where} does not know the model {model!r}, or base_url lacks its /v1 ({error}).")
     if error.out_of_quota:
-        return PermissionError(f"{where} says that the quota of this key is used up.")
-    return PermissionError(f"{where} refuses the key. Pass api_key= or set OPENAI_API_KEY.")
+        return PermissionError(f"{where} says that the quota of this key is used up ({error}).")
+    if error.status == 401:
+        return PermissionError(f"{where} refuses the key. Pass api_key= or set OPENAI_API_KEY ({error}).")
+    if error.status == 403:
+        return PermissionError(f"{where} does not allow this key to ask this of {model!r} ({error}).")
+    return ValueError(
+        f"{where} refuses one question after another and has answered none ({error}). Does {model!r} take what it is "
+        "sent, such as temperature=, reasoning_effort= and extra_body=?"
+    )
+
+
+def without_key(text: str, key: str | None) -> str:
+    """What a server says, fit for a log; a few words such as "EMPTY" stand for no key and are no secret."""
+    return text.replace(key, "[api_key]") if key and len(key) >= _SHORTEST_KEY else text
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:

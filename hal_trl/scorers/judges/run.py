@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOST = 3  # questions in a row that end without a response: then the server is gone
+_REFUSED = 3  # questions that are refused before one was answered: then it is not the questions
 _LISTED = 10
 
 
@@ -36,7 +37,7 @@ class Run:
 
     def __init__(self, endpoint: ChatEndpoint, completions: Completions, cache: AnswerCache, bar: tqdm):
         self.endpoint, self.completions, self.cache, self.bar = endpoint, completions, cache, bar
-        self.lost = 0
+        self.lost = self.refused = 0
         self.found: dict[int, Any] = {}
         self.asking: dict[str, asyncio.Future[Any]] = {}  # what is on its way, by key
         self.failures: list[str] = []
@@ -46,8 +47,8 @@ class Run:
         waiting = enumerate(requests)
         if not self.endpoint.usage.answered:
             for i, request in waiting:
-                if not await self.one(i, request):
-                    break  # the first that is really asked goes alone: a wrong key or address is said once
+                if not await self.one(i, request) and (self.answered or self.lost):
+                    break  # until one is answered they go alone: what is wrong for all is not said 64 times
 
         async def work() -> None:
             for i, request in waiting:
@@ -125,8 +126,16 @@ class Run:
         """End the run, now or by sending nothing more, if every other question would end the same way."""
         refused = isinstance(error, RefusedError)
         out_of_quota = refused and error.out_of_quota
-        unreached = not refused and not self.completions.reached
-        if out_of_quota or unreached or (refused and error.status in (401, 403, 404)):
+        for_good = refused and not passes(error)
+        self.refused += for_good
+        if (
+            out_of_quota
+            or (not refused and not self.completions.reached)
+            or (refused and error.status in (401, 404))
+            # A gateway also says so to one question that its filter does not like.
+            or (refused and error.status == 403 and not self.answered)
+            or (for_good and self.refused >= _REFUSED and not self.answered)
+        ):
             where = self.endpoint.base_url or "api.openai.com"
             said = explained(error, where, self.endpoint.model)
             if not (out_of_quota and self.completions.answered):  # a budget of the provider's, like our own
@@ -136,6 +145,11 @@ class Run:
             self.lost += 1
             if self.lost >= _LOST:
                 self.completions.stopped = f"the server is gone: {error}"
+
+    @property
+    def answered(self) -> bool:
+        """Whether the server has answered anything, in this run or before."""
+        return self.completions.answered or self.endpoint.usage.answered > 0
 
     def report(self) -> None:
         if not self.failures:

@@ -295,6 +295,16 @@ def test_pairs_without_a_usable_answer_are_counted_and_listed(tmp_path, caplog):
     assert "2 of 12 pairs have no usable answer and so no statement: 3, 7" in caplog.text
 
 
+def test_a_budget_that_is_just_enough_is_enough(tmp_path):
+    pairs = load_pairs(written(frame_of(transcript=[f"I: hi\nW: hey {i}" for i in range(24)]), tmp_path))
+    finding = Reply(json.dumps({"human": "A", "statements": ["a", "b", "c"]}))
+    with chat_server(lambda body, n: finding) as server:
+        found = find_statements(pairs, ChatEndpoint("m", server.url, cache_dir=tmp_path / "a", max_requests=12))
+        assert len(found) == 36 and len(server.requests) == 12
+        with pytest.raises(ValueError, match="max_requests=11 is spent before every pair"):
+            find_statements(pairs, ChatEndpoint("m", server.url, cache_dir=tmp_path / "b", max_requests=11))
+
+
 def test_many_clusters_are_merged_in_parts_and_then_what_came_of_them(tmp_path, caplog):
     """Of 120 clusters each says one of 70 things, twenty of them twice and fifteen three times."""
     clusters = pd.DataFrame({"statement": [f"Says {i % 70}." for i in range(120)], "cluster": range(120), "rank": 0})

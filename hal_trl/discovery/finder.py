@@ -55,11 +55,11 @@ def find_statements(pairs: Pairs, endpoint: ChatEndpoint, seed: int = 0) -> pd.D
         the person for the person. A pair without a usable answer has no row.
 
     Raises:
-        `ValueError`: if the budget of the endpoint is spent, or no pair has a usable answer.
+        `ValueError`: if the budget of the endpoint is spent before all is answered, or no pair has a usable answer.
     """
     sides = pairs.sides()
     answers = endpoint.answers(_requests(sides, seed), len(sides), "finding")
-    if endpoint.spent():
+    if None in answers and endpoint.spent():
         raise ValueError(
             f"The budget {endpoint.spent()} is spent before every pair was looked at. Raise it and run again: what "
             "was answered is kept."

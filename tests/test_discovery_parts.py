@@ -324,6 +324,28 @@ def test_many_clusters_are_merged_in_parts_and_then_what_came_of_them(tmp_path, 
         assert len(traits) > 70 and "merges no more: some" in caplog.text, "what is in different parts stays"
 
 
+@pytest.mark.parametrize("n", [51, 101])
+def test_one_cluster_more_than_fits_is_no_request_of_its_own(n, tmp_path):
+    """And a model that makes one trait of a part has not failed."""
+    clusters = pd.DataFrame({"statement": [f"Says {i}." for i in range(n)], "cluster": range(n), "rank": 0})
+    sizes = []
+
+    def script(body, n):
+        said = body["messages"][1]["content"].split("\n")[1:-1]
+        sizes.append(len(said))
+        said = said[:1] if len(said) > 20 else said
+        traits = [
+            {"id": f"t{i}", "statement": f"The speaker {i} {len(sizes)}.", "group": "g"} for i in range(len(said))
+        ]
+        return Reply(json.dumps({"traits": traits}))
+
+    with chat_server(script) as server:
+        traits = merge_clusters(clusters, ChatEndpoint("m", server.url, cache_dir=tmp_path, max_concurrency=1))
+    parts = sizes[:-1]
+    assert sum(parts) == n and max(parts) - min(parts) <= 1 and max(parts) <= 50
+    assert len(traits) == sizes[-1] == len(parts)
+
+
 class Twos:
     """A scorer that rates everything 2."""
 

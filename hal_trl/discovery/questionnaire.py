@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Container, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import chain, count
+from itertools import chain, count, pairwise
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -28,6 +29,7 @@ PROMPT_VERSION = 1
 """Part of the cache key: raise it when a change of wording makes kept answers worthless."""
 
 _SHOWN = 5
+_FEWEST = 2
 _AT_ONCE = 50  # at 200 characters a statement, some 10,000 tokens at most
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -67,7 +69,7 @@ _SCHEMA = {
 def merge_clusters(clusters: pd.DataFrame, endpoint: ChatEndpoint) -> TraitSet:
     """Let a language model merge clusters into distinct traits, word, group and name them.
 
-    It sees up to 50 clusters at a time, five statements of each. Where there are more, what it made of every 50 is
+    It sees up to 50 clusters at a time, five statements of each. Where there are more, what it made of each part is
     merged again, until all fit into one request or merging leaves as many as before.
 
     Args:
@@ -75,10 +77,12 @@ def merge_clusters(clusters: pd.DataFrame, endpoint: ChatEndpoint) -> TraitSet:
         endpoint ([`~hal_trl.scorers.judges.endpoint.ChatEndpoint`]): The model to ask.
 
     Raises:
-        `ValueError`: if a request gets no usable answer.
+        `ValueError`: if a request gets no usable answer, or there are no clusters.
     """
     members = clusters[clusters["cluster"] >= 0].sort_values(["cluster", "rank"])
     shown = [said.drop_duplicates()[:_SHOWN].tolist() for _, said in members.groupby("cluster")["statement"]]
+    if not shown:
+        raise ValueError("No statement is in a cluster, so there is nothing to merge.")
     traits = _merged(shown, endpoint)
     n_before = len(shown)
     while n_before > _AT_ONCE:
@@ -96,15 +100,18 @@ def merge_clusters(clusters: pd.DataFrame, endpoint: ChatEndpoint) -> TraitSet:
 
 
 def _merged(shown: list[list[str]], endpoint: ChatEndpoint) -> TraitSet:
-    """What the model makes of clusters, 50 at a time; two traits of one name from different requests are numbered."""
+    """What the model makes of clusters, up to 50 at a time; of two traits with one name the second is numbered."""
     from ..scorers.judges.endpoint import ChatRequest
 
-    parts = [shown[start : start + _AT_ONCE] for start in range(0, len(shown), _AT_ONCE)]
+    n_parts = math.ceil(len(shown) / _AT_ONCE)
+    ends = [len(shown) * i // n_parts for i in range(n_parts + 1)]  # of one size: a part of one has nothing to merge
+    parts = [shown[start:end] for start, end in pairwise(ends)]
+    fewest = _FEWEST if n_parts == 1 else 1  # of several parts the traits are counted together
     requests = [
         ChatRequest(
-            key=["merging", PROMPT_VERSION, part],
+            key=["merging", PROMPT_VERSION, fewest, part],
             messages=partial(merging_messages, part),
-            parse=lambda text: parse_traits(text).to_list(),
+            parse=lambda text: parse_traits(text, fewest).to_list(),
             schema=_SCHEMA,
         )
         for part in parts
@@ -133,16 +140,17 @@ def merging_messages(clusters: list[list[str]]) -> list[dict[str, str]]:
     ]
 
 
-def parse_traits(text: str) -> TraitSet:
-    """Read an answer: `{"traits": [{"id", "statement", "group"}, ...]}`, alone or with prose around it.
+def parse_traits(text: str, fewest: int = _FEWEST) -> TraitSet:
+    """Read an answer: `{"traits": [{"id", "statement", "group"}, ...]}`, alone or with prose around it; of `fewest`
+    traits or more.
 
     Raises:
         `ValueError`: if it is none, in words that tell the model what to mend.
     """
-    return read_answer(text, _traits_in)
+    return read_answer(text, partial(_traits_in, fewest=fewest))
 
 
-def _traits_in(found: Any) -> TraitSet:
+def _traits_in(found: Any, fewest: int) -> TraitSet:
     items = found.get("traits") if isinstance(found, Mapping) else found
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
         raise ValueError('there is no JSON object with a list "traits" of objects in it')
@@ -157,8 +165,8 @@ def _traits_in(found: Any) -> TraitSet:
         if max(len(statement), len(group)) > LONGEST:
             raise ValueError(f"{id} is longer than {LONGEST} characters")
         traits.append(Trait(id, statement, group))
-    if len(traits) < 2:
-        raise ValueError("there are fewer than two traits in it")
+    if len(traits) < fewest:
+        raise ValueError(f"it has {len(traits)} traits and should have {fewest} or more")
     return TraitSet(traits)
 
 

@@ -30,7 +30,7 @@ from hal_trl.discovery.selection import (
     weight_intervals,
 )
 from hal_trl.scorers.distil import MINI, distil
-from hal_trl.scorers.games import load_traits
+from hal_trl.scorers.games import load_games, load_traits
 from hal_trl.scorers.judges.endpoint import ChatEndpoint
 
 from .chat_server import Reply, chat_server
@@ -366,6 +366,32 @@ def test_a_judge_fills_in_what_is_missing_and_leaves_what_was_given(tmp_path):
     assert ratings["slang"].tolist() == [2.0, 3.0] * 12, "the AI's side comes first"
     again = rate_pairs(pairs, traits, None, path)
     assert again.to_frame().equals(ratings)
+
+
+def test_ratings_given_by_hand_become_what_distil_reads(tmp_path):
+    traits = HL32Q.select(["brevity", "slang"])
+    transcripts = [f"Caller: so?\nAgent: reply {i}" for i in range(24)]
+    frame = frame_of(transcript=transcripts, target="Agent", ai_model=["gpt", None] * 12)
+    pairs, path = load_pairs(written(frame, tmp_path)), tmp_path / "ratings.parquet"
+    given = frame_of(brevity=4.0, slang=[3.0, None] * 12, note="by hand").drop(columns="transcript")
+    given.sample(frac=1, random_state=0).to_parquet(path)
+    with pytest.raises(ValueError, match="lacks the columns"):
+        load_games(path, traits)
+    rate_pairs(pairs, traits, None, path)
+    assert set(pd.read_parquet(path)["note"]) == {"by hand"}, "nothing that was given is lost"
+
+    def check():
+        games = load_games(path, traits)
+        said = {dialogue.target_texts[0] for dialogue in games.dialogues}
+        assert said == {f"reply {i}" for i in range(24)} and games.rated.sum() >= 12
+        assert set(games.ai_model[games.is_human]) == {"gpt"} and pd.isna(games.ai_model[~games.is_human]).all()
+
+    check()
+    before = path.read_bytes()
+    rate_pairs(pairs, traits, None, path)
+    assert path.read_bytes() == before
+    rate_pairs(pairs, traits, Twos, path)
+    check()
 
 
 def test_ratings_of_another_text_or_speaker_are_made_anew(tmp_path, caplog):

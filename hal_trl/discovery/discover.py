@@ -82,8 +82,8 @@ def discover(
     Every stage writes a file into `output`, and a file that is there is used and not made again: an interrupted run
     goes on where it stopped, and a stage whose file was put there by hand is not done. `statements.parquet`
     (`pair_id`, `statement`) comes from the finder, `clusters.parquet` from the statements, `traits.json` from the
-    clusters, `ratings.parquet` (`pair_id`, `is_human`, a column per trait id) from the judge. Each serves to make the
-    next one only; to have a stage done anew, delete its file and those after it.
+    clusters, `ratings.parquet` (`pair_id`, `is_human`, a column per trait id; transcripts and targets are added) from
+    the judge. Each serves to make the next one only; to have a stage done anew, delete its file and those after it.
 
     What is learned from the ratings is made each time: `likeness.json`, so that
     [`HumanLikenessScore.from_pretrained`] loads the folder, `discovery.json`, `questionnaire.md` and its plots.

@@ -29,12 +29,14 @@ class Pairs:
         pair_id (`np.ndarray` of shape `(n,)`): Both dialogues of a pair share it.
         is_human (`np.ndarray` of shape `(n,)`): Whether the target is a person.
         transcripts (`list[str]`): The dialogues as they were read.
+        ai_model (`np.ndarray` of shape `(n,)`, *optional*): The AI of the pair, where the data say which.
     """
 
     dialogues: list[Dialogue]
     pair_id: np.ndarray
     is_human: np.ndarray
     transcripts: list[str]
+    ai_model: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.dialogues)
@@ -51,7 +53,8 @@ def load_pairs(path: str | Path, target: str | None = None) -> Pairs:
     Args:
         path (`str` or `Path`):
             A Parquet file with the columns `pair_id` (or `game_id`), `is_human`, `transcript` (`label: text` lines,
-            see [`Dialogue.from_transcript`]) and, where it differs from row to row, `target`.
+            see [`Dialogue.from_transcript`]) and, where it differs from row to row, `target`; `ai_model` is handed on
+            to the ratings.
         target (`str`, *optional*, defaults to the column `target`, else `"W"`): Label of the speaker to look at.
 
     Raises:
@@ -101,6 +104,7 @@ def load_pairs(path: str | Path, target: str | None = None) -> Pairs:
         ids,
         frame["is_human"].to_numpy(),
         transcripts,
+        frame["ai_model"].to_numpy(dtype=object) if "ai_model" in frame else None,
     )
 
 

@@ -20,7 +20,8 @@ from .stage_file import read_stage
 logger = logging.getLogger(__name__)
 
 _AT_A_TIME = 512
-RESERVED = ("pair_id", "is_human", "transcript", "target")
+_IDS, _ASKED = ["pair_id", "is_human"], ("transcript", "target")
+RESERVED = (*_IDS, *_ASKED, "ai_model")
 """Names of columns that stand beside the ratings, so no trait can have them."""
 
 
@@ -29,9 +30,10 @@ def rate_pairs(
 ) -> TraitRatings:
     """Ratings of every dialogue, from `path` where they are there, else from the judge, then kept in `path`.
 
-    The file has `pair_id`, `is_human`, `transcript`, `target` and a column per trait id, `nan` where not rated:
-    what `hal-trl distil --traits` learns from. Ratings of a statement that has been reworded since do not count, and
-    neither do those of a dialogue that has another text or target now.
+    The file has `pair_id`, `is_human`, `transcript`, `target`, `ai_model` where the pairs have it, and a column per
+    trait id, `nan` where not rated: what `hal-trl distil --traits` learns from. One that was put there by hand needs
+    `pair_id`, `is_human` and ratings; the others are added to it. Ratings of a statement that has been reworded since
+    do not count, and neither do those of a dialogue that has another text or target now.
 
     Args:
         pairs ([`~hal_trl.discovery.pairs.Pairs`]): The dialogues.
@@ -61,6 +63,8 @@ def rate_pairs(
             scored = np.asarray(scorer.score([pairs.dialogues[i] for i in part]))
             ratings[part] = np.where(np.isnan(ratings[part]), scored, ratings[part])  # what was given stays
             _keep(pairs, traits, ratings, path)
+    elif path.is_file():
+        _complete(pairs, path)
     n_unrated = int(np.isnan(ratings).any(axis=1).sum())
     if n_unrated:
         logger.warning(
@@ -72,9 +76,9 @@ def rate_pairs(
 
 
 def _kept(pairs: Pairs, traits: TraitSet, path: Path) -> np.ndarray:
-    frame = read_stage(path, ("pair_id", "is_human"))
+    frame = read_stage(path, _IDS)
     frame = frame.assign(is_human=read_truth(frame["is_human"], path))
-    if frame.duplicated(["pair_id", "is_human"]).any():
+    if frame.duplicated(_IDS).any():
         raise ValueError(f"{path} rates a dialogue twice; pair_id and is_human together name one.")
     asked = {item["id"]: item["statement"] for item in frame.attrs.get("traits", ())}
     current = [t.id for t in traits if t.id in frame and asked.get(t.id, t.statement) == t.statement]
@@ -90,7 +94,7 @@ def _kept(pairs: Pairs, traits: TraitSet, path: Path) -> np.ndarray:
             ", ".join(unknown),
         )
     wanted = pd.MultiIndex.from_arrays([pairs.pair_id, pairs.is_human])
-    given = frame.set_index(["pair_id", "is_human"])[current]
+    given = frame.set_index(_IDS)[current]
     if len(given) and not given.index.isin(wanted).any():
         # Going on would rate everything anew and write over what was given.
         raise ValueError(
@@ -111,20 +115,33 @@ def _kept(pairs: Pairs, traits: TraitSet, path: Path) -> np.ndarray:
         raise ValueError(f"{path}: {error}") from error
 
 
+def _complete(pairs: Pairs, path: Path) -> None:
+    """Add texts and targets to ratings that were put there without; what else the file holds stays."""
+    frame = read_stage(path, _IDS)
+    if not frame.reindex(columns=list(_ASKED)).isna().any(axis=None):
+        return
+    frame = frame.assign(is_human=read_truth(frame["is_human"], path))
+    rows, known = frame[~_of_other_text(frame, pairs)].set_index(_IDS), _beside(pairs).set_index(_IDS)
+    rows = rows[rows.index.isin(known.index)]
+    known = known.loc[rows.index]
+    whole = rows.assign(**{c: rows[c].fillna(known[c]) if c in rows else known[c] for c in known})
+    with draft_of(path) as draft:
+        whole.reset_index().to_parquet(draft)
+
+
 def _of_other_text(frame: pd.DataFrame, pairs: Pairs) -> np.ndarray:
     """Rows that were rated for another transcript or target, where the file says for which."""
-    ids = ["pair_id", "is_human"]
-    then = frame.set_index(ids)
-    now = _beside(pairs).set_index(ids).reindex(then.index)
+    then = frame.set_index(_IDS)
+    now = _beside(pairs).set_index(_IDS).reindex(then.index)
     others = np.zeros(len(frame), dtype=bool)
-    for column in {"transcript", "target"} & set(frame):
+    for column in set(_ASKED) & set(frame):
         others |= (then[column].notna() & now[column].notna() & (then[column] != now[column])).to_numpy()
     return others
 
 
 def _beside(pairs: Pairs) -> pd.DataFrame:
     """What stands beside the ratings."""
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "pair_id": pairs.pair_id,
             "is_human": pairs.is_human,
@@ -132,6 +149,7 @@ def _beside(pairs: Pairs) -> pd.DataFrame:
             "target": [dialogue.target for dialogue in pairs.dialogues],
         }
     )
+    return frame if pairs.ai_model is None else frame.assign(ai_model=pairs.ai_model)
 
 
 def _keep(pairs: Pairs, traits: TraitSet, ratings: np.ndarray, path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import pickle
+import re
 import sqlite3
 import sys
 import time
@@ -215,6 +216,24 @@ def test_a_server_that_goes_for_good_is_left_alone(fault, tmp_path, monkeypatch,
         assert len(found) == 1000 and sum(one is not None for one in found) == 10
         assert len(server.requests) < 40
     assert "990 of 1000 questions have no usable answer (the server is gone" in caplog.text
+
+
+@pytest.mark.parametrize("installed", [True, False], ids=["aiohttp", "without aiohttp"])
+def test_a_server_that_is_slow_is_not_one_that_is_missing(installed, tmp_path, monkeypatch, caplog):
+    if installed:
+        pytest.importorskip("aiohttp")
+    else:
+        monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.setattr(completions, "_ATTEMPTS", 2)
+    options = {"cache_dir": tmp_path, "timeout": 0.2, "max_concurrency": 2}
+    advice = r"within 0.2 seconds; raise timeout= .*lower max_concurrency="
+    slow = Reply("[0]", delay=5.0)
+    with chat_server(lambda body, n: slow) as server, pytest.raises(ConnectionError, match=advice) as raised:
+        ChatEndpoint("scripted", server.url, **options).answers([question(0)])
+    assert "is it running" not in str(raised.value).lower()
+    with chat_server(lambda body, n: slow if n else answer(body)) as server:
+        ChatEndpoint("scripted", server.url, **options).answers(map(question, range(1, 30)))
+    assert re.search("28 of 29.*too slow.*" + advice, caplog.text)
 
 
 def test_one_question_that_breaks_the_server_does_not_end_a_run(tmp_path, monkeypatch):

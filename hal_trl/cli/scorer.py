@@ -36,6 +36,8 @@ def discover(
     max_requests: Annotated[
         int | None, typer.Option(min=1, help="Requests to the server, at most, finding and rating each.")
     ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds until a request to the server counts as lost.")] = 120.0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests on their way to the server at a time.")] = 64,
     output: Annotated[Path, typer.Option(help="Folder of the run; stages whose file is there are not done again.")] = (
         Path("runs/discovery")
     ),
@@ -54,7 +56,14 @@ def discover(
     from ..scorers.judges.endpoint import ChatEndpoint
 
     with readable_errors():
-        served = {"model": model, "base_url": base_url, "max_requests": max_requests, "cache_dir": output / "answers"}
+        served = {
+            "model": model,
+            "base_url": base_url,
+            "max_requests": max_requests,
+            "timeout": timeout,
+            "max_concurrency": concurrency,
+            "cache_dir": output / "answers",
+        }
         endpoint = ChatEndpoint(**served) if model else None
         rating = partial(LLMJudge, **served) if model else None
         if judge:

@@ -104,6 +104,14 @@ class Completions:
             # `http.post` would merge all of this anew, request by request.
             request = httpx2.Request("POST", self.url, headers=self.headers, content=body, extensions=self.patience)
             response = await self.http.send(request)
+        except httpx2.ConnectTimeout as error:
+            raise NoResponseError(f"no connection: {error}".rstrip(": ")) from error
+        except httpx2.TimeoutException as error:
+            raise NoResponseError(
+                f"no answer within {self.endpoint.timeout:g} seconds; raise timeout= (--timeout), or lower "
+                "max_concurrency= (--concurrency) if the server is busy",
+                timed_out=True,
+            ) from error
         except Exception as error:  # the HTTP client's own, and now and then one of the library under it
             raise NoResponseError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
         self.reached = True

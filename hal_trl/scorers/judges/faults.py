@@ -12,7 +12,16 @@ _SHORTEST_KEY = 8
 
 
 class NoResponseError(Exception):
-    """A request that was lost: no connection, a timeout, or something back that is no completion."""
+    """A request that was lost: no connection, a timeout, or something back that is no completion.
+
+    Args:
+        text (`str`): What happened.
+        timed_out (`bool`, *optional*, defaults to `False`): The server was there and did not answer in time.
+    """
+
+    def __init__(self, text: str, timed_out: bool = False):
+        super().__init__(text)
+        self.timed_out = timed_out
 
 
 class RefusedError(Exception):
@@ -48,6 +57,8 @@ def passes(error: BaseException) -> bool:
 
 def explained(error: Exception, where: str, model: str) -> Exception:
     """What to do about a fault that every request would meet."""
+    if isinstance(error, NoResponseError) and error.timed_out:
+        return ConnectionError(f"{where} takes requests and answers none: {error}.")
     if isinstance(error, NoResponseError):
         return ConnectionError(f"No server answers at {where}. Is it running, and is base_url right? ({error})")
     if error.status == 404:

@@ -144,7 +144,8 @@ class Run:
         elif passes(error):
             self.lost += 1
             if self.lost >= _LOST:
-                self.completions.stopped = f"the server is gone: {error}"
+                timed_out = isinstance(error, NoResponseError) and error.timed_out
+                self.completions.stopped = f"the server is {'too slow' if timed_out else 'gone'}: {error}"
 
     @property
     def answered(self) -> bool:

@@ -250,6 +250,20 @@ def test_without_a_model_the_first_stage_says_what_it_needs(tmp_path):
     assert "Traceback" not in result.output
 
 
+def test_the_command_takes_timeout_and_concurrency(tmp_path):
+    def run(server: ChatServer, *options: str) -> str:
+        served = ["--model", "scripted", "--base-url", server.url, "--output", str(tmp_path / "run")]
+        result = CliRunner().invoke(app, ["discover", str(write_pairs(tmp_path)), *served, *options])
+        assert result.exit_code == 1
+        return result.output
+
+    with chat_server(lambda body, n: Reply("no answer", delay=5.0)) as server:
+        assert "no answer within 0.2 seconds; raise timeout= (--timeout)" in run(server, "--timeout", "0.2")
+    with chat_server(lambda body, n: Reply(script(body, n).text, delay=0.05)) as server:
+        assert "is spent" in run(server, "--concurrency", "2", "--max-requests", "9")
+        assert server.most_at_once == 2
+
+
 def test_a_spent_budget_stops_and_nothing_is_asked_twice(tmp_path):
     pairs, run = write_pairs(tmp_path), tmp_path / "run"
     with chat_server(script) as server:

@@ -163,6 +163,13 @@ def test_without_a_server_nothing_is_done(tmp_path, monkeypatch):
         LLMJudge("gpt-5")
 
 
+@pytest.mark.parametrize("package", ["openai", "diskcache"])
+def test_a_package_that_is_missing_is_named_at_construction(package, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf'need {package}: pip install "hal-trl\[judge\]"'):
+        LLMJudge("m", "http://127.0.0.1:9/v1", cache_dir=tmp_path)
+
+
 def test_a_server_that_dies_leaves_what_it_answered(tmp_path):
     with chat_server(good) as server:
         some = judge(server, tmp_path)

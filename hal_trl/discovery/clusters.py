@@ -60,7 +60,7 @@ def cluster_statements(
     if clusters.max() < 1:
         raise ValueError(
             f"The {len(statements)} statements fall into no clusters of {size} or more: all are alike, or each stands "
-            "alone. Give more pairs, or lower min_cluster_size."
+            "alone. Give more pairs or other statements, or write the questionnaire (traits.json) by hand."
         )
     embeddings, points, clusters = embeddings[which], points[which], clusters[which]
     rank = np.full(len(clusters), -1)

@@ -22,17 +22,11 @@ class AnswerCache:
 
     Args:
         folder (`str` or `Path`): Where it lies.
-
-    Raises:
-        `ImportError`: if `diskcache` is not installed.
     """
 
     def __init__(self, folder: str | Path):
-        try:
-            from diskcache import Cache, JSONDisk
-            from diskcache.core import MODE_PICKLE
-        except ImportError as error:
-            raise ImportError('LLM judges need diskcache: pip install "hal-trl[judge]"') from error
+        from diskcache import Cache, JSONDisk
+        from diskcache.core import MODE_PICKLE
 
         class PlainJSON(JSONDisk):
             def fetch(self, mode: int, *args: Any) -> Any:

@@ -55,7 +55,8 @@ class ChatEndpoint:
         base_url (`str`, *optional*, defaults to `OPENAI_BASE_URL`, then OpenAI): Such as `http://127.0.0.1:8000/v1`.
         api_key (`str`, *optional*, defaults to `OPENAI_API_KEY`): Not needed for most servers of one's own.
         cache_dir (`str` or `Path`, *optional*, defaults to `hal_trl/answers` in the Hugging Face home):
-            Folder of the answers.
+            Folder of the answers. They are kept by the server's name for the model, whichever server it is: where
+            other weights go by the same name, give another folder.
         max_concurrency (`int`, *optional*, defaults to 64): Requests on their way at a time.
         timeout (`float`, *optional*, defaults to 120): Seconds until a request counts as lost.
         max_requests (`int`, *optional*), max_tokens (`int`, *optional*):
@@ -84,9 +85,10 @@ class ChatEndpoint:
 
     def __post_init__(self):
         try:
+            import diskcache  # noqa: F401
             import openai  # noqa: F401
         except ImportError as error:
-            raise ImportError('LLM judges need openai: pip install "hal-trl[judge]"') from error
+            raise ImportError(f'LLM judges need {error.name}: pip install "hal-trl[judge]"') from error
         self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL")
         self.api_key = self.api_key or os.environ.get("OPENAI_API_KEY")
         if not (self.api_key or self.base_url):

@@ -98,6 +98,13 @@ def test_questions_that_are_refused_after_an_answer_end_nothing(tmp_path):
         assert some.answers(map(question, range(1, 9))) == [None] * 8
 
 
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_second_run_over_what_was_refused_is_no_wrong_request(status, tmp_path):
+    with chat_server(lambda body, n: Reply(status=status) if number(body) else answer(body)) as server:
+        assert endpoint(server, tmp_path).answers(map(question, range(6))) == [[0]] + [None] * 5
+        assert endpoint(server, tmp_path).answers(map(question, range(1, 6))) == [None] * 5
+
+
 @pytest.mark.parametrize("first", [1, 2], ids=["one refused", "two refused"])
 def test_refusals_before_the_first_answer_are_told_apart_from_a_wrong_request(first, tmp_path):
     too_long = Reply("too long", status=400)

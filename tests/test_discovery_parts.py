@@ -127,7 +127,10 @@ def test_findings_are_read_and_cleaned():
     text = f"Sure!\n```json\n{json.dumps({'human': 'B', 'statements': said})}\n```"
     found = {"human": "B", "statements": ["Is short.", "Asks back.", "Jokes.", "A", "B"]}
     assert parse_finding(text) == found
-    draft = {"human": "A", "statements": ["A longer draft than what is said.", "Is wordy.", "Thanks.", "Rhymes."]}
+    draft = {
+        "human": "A",
+        "statements": ["Says far more than what is said below. " * 3, "Is wordy.", "Thanks.", "Rhymes."],
+    }
     assert parse_finding(f"<think>{json.dumps(draft)}</think>{text}") == found
     assert parse_finding(f"{json.dumps(draft)} Wait. {text}") == found
 

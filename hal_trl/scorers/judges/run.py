@@ -39,6 +39,7 @@ class Run:
         self.endpoint, self.completions, self.cache, self.bar = endpoint, completions, cache, bar
         self.lost = self.refused = 0
         self.found: dict[int, Any] = {}
+        self.mark = key_of(endpoint.settings(), "has answered")
         self.asking: dict[str, asyncio.Future[Any]] = {}  # what is on its way, by key
         self.failures: list[str] = []
 
@@ -91,6 +92,8 @@ class Run:
             if answer is None:
                 self.endpoint.count(failed=1)
             else:
+                if not self.endpoint.usage.answered:
+                    self.cache.put(self.mark, True)
                 self.cache.put(key, answer)
                 self.endpoint.count(answered=1)
                 shared = answer
@@ -149,8 +152,9 @@ class Run:
 
     @property
     def answered(self) -> bool:
-        """Whether the server has answered anything, in this run or before."""
-        return self.completions.answered or self.endpoint.usage.answered > 0
+        """Whether the model has answered anything, in this run or before: a second run may ask only what the first one
+        was refused."""
+        return self.completions.answered or self.endpoint.usage.answered > 0 or self.cache.get(self.mark) is not ABSENT
 
     def report(self) -> None:
         if not self.failures:

@@ -6,9 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hal_trl.evaluation import compare
+from hal_trl.evaluation.prompt_set import PromptSet
 from hal_trl.evaluation.statistics import bootstrap_mean, distinct_n
+from hal_trl.evaluation.system_figures import Said, compare_with_base
 from hal_trl.evaluation.table import print_comparison
 from hal_trl.hub import describe_reward, render_adapter_card
+from hal_trl.json_form import json_form
 
 
 PROMPTS = ["how was your day?", "any plans?", "did you eat?"]
@@ -42,6 +45,19 @@ def test_replies_that_are_empty_count_as_degenerate_not_as_missing(reward):
     comparison = compare(PROMPTS, STIFF, ["", *CASUAL[1:]], reward)
     assert comparison.after.degenerate == pytest.approx(1 / 3)
     assert math.isfinite(comparison.after.reward.value) and math.isfinite(comparison.p_human_gain.value)
+
+
+def test_published_evidence_counts_empty_replies_as_the_figures_of_both_replies_do(reward):
+    prompts = PromptSet("mine", [[{"role": "user", "content": text}] for text in PROMPTS])
+    base, after = (
+        Said.of(name, prompts, replies, [], [], reward)
+        for name, replies in (("base", STIFF), ("after", ["", CASUAL[1], ""]))
+    )
+    published = compare_with_base(base, after, prompts)
+    assert json_form(published) == json_form(compare(PROMPTS, STIFF, ["", CASUAL[1], ""], reward))
+    assert published.n == 3 and published.after.degenerate == pytest.approx(2 / 3)
+    unread = Said.of("unread", prompts, [None, *CASUAL[1:]], [], [], reward)
+    assert compare_with_base(base, unread, prompts).n == 2
 
 
 def test_unequal_numbers_of_replies_are_refused(reward):

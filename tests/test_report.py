@@ -247,6 +247,14 @@ def test_the_headline_claims_no_more_than_the_intervals_do(folder, human, earned
     assert ("but" in summary.headline) == ("but" in said or "clearly" in said)
 
 
+def test_the_lead_names_the_means_of_the_prompts_that_were_compared(folder):
+    evaluation = EvaluationFolder.read(folder)
+    comparison = evaluation.figures["comparisons"][MODEL]
+    comparison["n"], comparison["before"]["reward"], comparison["after"]["reward"] = 3, *map(_interval, (0, 1), (1, 1))
+    (summary,) = summarise(evaluation)
+    assert summary.lead.startswith("Over 3 prompts") and "went from 0.50 to 1.00" in summary.lead
+
+
 def test_a_cost_is_called_clear_only_when_intervals_do_not_touch(folder):
     evaluation = EvaluationFolder.read(folder)
     before, after = evaluation.system(BASE), evaluation.system(MODEL)

@@ -111,14 +111,14 @@ def measure_system(said: Said, prompts: PromptSet, people: Said | None = None) -
 
 
 def compare_with_base(base: Said, after: Said, prompts: PromptSet) -> Comparison:
-    """Over the prompts to which both replies can be rated.
+    """Over the prompts to which both replies can be read. Empty ones count: they earn 0 and are degenerate.
 
     Raises:
-        `ValueError`: if there is no such prompt.
+        `ValueError`: if there is no prompt to which both gave a reply to rate: no gain could be told.
     """
-    both = np.flatnonzero((base.frame["p_human"].notna() & after.frame["p_human"].notna()).to_numpy())
-    if not len(both):
+    if not (base.frame["p_human"].notna() & after.frame["p_human"].notna()).any():
         raise ValueError(f"There is no prompt to which both {base.name} and {after.name} gave a reply to rate.")
+    both = np.flatnonzero((base.frame["reward"].notna() & after.frame["reward"].notna()).to_numpy())
     # A card shows what was last said, not a list of messages.
     return compare_explained([prompts.texts[i] for i in both], base.frame.iloc[both], after.frame.iloc[both])
 

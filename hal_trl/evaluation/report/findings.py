@@ -42,13 +42,15 @@ def summarise(evaluation: EvaluationFolder) -> list[Summary]:
 def _against_base(evaluation: EvaluationFolder, model: str) -> Summary:
     comparison, base = evaluation.figures["comparisons"][model], evaluation.base
     human, reward = estimate(comparison, "p_human_gain"), estimate(comparison, "reward_gain")
-    before, after = evaluation.system(base), evaluation.system(model)
+    # Of the prompts that were compared: a system's own figures are over all, also those that it left unanswered.
+    old, new = comparison["before"], comparison["after"]
     lead = (
-        f"Over {comparison['n']} prompts, mean P(human) went from {number(before['p_human'])} to "
-        f"{number(after['p_human'])}: {interval(human, signed=True)}. The reward, which also counts what the guards "
-        f"take off, went from {number(before['reward'])} to {number(after['reward'])}: "
+        f"Over {comparison['n']} prompts, mean P(human) went from {number(old['p_human'])} to "
+        f"{number(new['p_human'])}: {interval(human, signed=True)}. The reward, which also counts what the guards "
+        f"take off, went from {number(old['reward'])} to {number(new['reward'])}: "
         f"{interval(reward, signed=True)}."
     )
+    before, after = evaluation.system(base), evaluation.system(model)
     lead += _people(evaluation)
     shift = evaluation.section("shifts").get(model) or {}
     costs = [

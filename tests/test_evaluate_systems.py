@@ -64,7 +64,7 @@ def test_an_evaluation_says_everything_that_a_report_reads(finished, plan, rewar
     assert content["command"] == plan.command(folder) and "--n-prompts 3" in content["command"]
     assert content["reward"] == reward.settings() and content["prompts"] == "hal_trl audit cases"
     base, grpo, dpo, people = content["systems"]
-    assert content["base"] == base and grpo.endswith("/grpo") and people == "people"
+    assert content["base"] == base and (grpo, dpo) == ("grpo", "dpo") and people == "people"
     assert list(content["comparisons"]) == list(content["shifts"]) == [grpo, dpo]
     for name, figures in content["systems"].items():
         assert figures["kind"] == ("people" if name == people else "model") and figures["n"] == 3
@@ -120,7 +120,7 @@ def test_each_reply_is_rated_once(a_copy, plan, monkeypatch):
 
 
 def test_an_interrupted_evaluation_samples_the_same_replies(a_copy, finished, plan):
-    (lost,) = (a_copy / "replies").glob("*-dpo.json")
+    (lost,) = (a_copy / "replies").glob("dpo.json")
     before = lost.read_text()
     lost.unlink()
     assert evaluate_systems(plan, a_copy)["systems"] == finished[1]["systems"]
@@ -202,6 +202,8 @@ def test_systems_are_told_apart_by_name(tmp_path, adapters):
     twins = [shutil.copytree(adapters[0], tmp_path / run / "out" / "adapter") for run in ("a", "b")]
     names = [system.name for system in find_systems("somebody/tiny", [str(twin) for twin in twins])]
     assert names == ["somebody/tiny", "a/out/adapter", "b/out/adapter"]
+    first = [system.name for system in find_systems("somebody/tiny", [str(twins[0])])]
+    assert first == ["tiny", "adapter"]
     with pytest.raises(ValueError, match="given twice"):
         find_systems("somebody/tiny", [str(twins[0]), str(twins[0])])
 
@@ -274,9 +276,21 @@ def test_the_command_shows_figures_and_how_to_publish(plan, adapters, tmp_path):
     for part in ("P(human)", "honest when asked", "KL to the", "Cliff's delta", f"hal-trl push {adapters[0]} REPO_ID"):
         assert part in said
     (kept,) = (output / "comparisons").iterdir()
+    assert kept.name == "grpo.json"
     assert f"--evaluation {kept}" in said
     wrong = CliRunner().invoke(app, ["evaluate", "--model", "a/b", "--adapter", str(adapters[0])])
     assert wrong.exit_code == 1 and "belongs to somebody/tiny" in wrong.output
+
+
+def test_without_a_model_the_base_is_what_the_adapter_names(tiny_chat_model, tmp_path):
+    model = AutoModelForCausalLM.from_pretrained(tiny_chat_model)
+    adapter = save_adapter(model, tmp_path / "grpo", str(tiny_chat_model))
+    options = ["--n-prompts", "2", "--max-new-tokens", "8", "--no-neutral", "--output", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, ["evaluate", "--adapter", str(adapter), *options])
+    assert done.exit_code == 0, done.output
+    content = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert list(content["systems"]) == ["tiny", "grpo"] and f"--model {tiny_chat_model}" in content["command"]
+    assert not (tmp_path / "out" / "base-model").exists()  # where SmolLM2 would have been unpacked
 
 
 @pytest.mark.slow

@@ -98,6 +98,12 @@ def adapter_folder(folder: str | Path) -> Path:
     return found
 
 
+def named_base(folder: str | Path) -> str | None:
+    """What an adapter names as its base model: a Hub id or a folder; `None` if it names none."""
+    config = json.loads((Path(folder) / _CONFIG).read_text(encoding="utf-8"))
+    return str(config.get("base_model_name_or_path") or "") or None
+
+
 def check_base(folder: str | Path, base_name: str) -> None:
     """Make sure that an adapter names this base model.
 
@@ -107,8 +113,7 @@ def check_base(folder: str | Path, base_name: str) -> None:
     Raises:
         `ValueError`: if it names another one.
     """
-    config = json.loads((Path(folder) / _CONFIG).read_text(encoding="utf-8"))
-    named = str(config.get("base_model_name_or_path") or "")
+    named = named_base(folder) or ""
     if not named or _is_folder(named) or _is_folder(base_name):
         return
     if named.casefold() != base_name.casefold():

@@ -72,7 +72,8 @@ def audit(
 @app.command()
 def evaluate(
     model: Annotated[
-        str | None, typer.Option(help="Hub id or folder of the base model. Default: SmolLM2-135M-Instruct.")
+        str | None,
+        typer.Option(help="Hub id or folder of the base model. Default: the adapter's, or SmolLM2-135M-Instruct."),
     ] = None,
     adapter: Annotated[
         list[str] | None, typer.Option(help="Folder or Hub id of an adapter on it; may be repeated.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..alignment import reward_history
+from ..alignment import SMOLLM2, reward_history
+from ..alignment.adapter import adapter_folder, named_base
 from ..alignment.grpo import chat
 from ..rewards import HALReward
 from ..rewards.audit import load_probes
@@ -66,6 +67,10 @@ def evaluate_systems(plan: EvaluationPlan, output: str | Path) -> dict[str, Any]
         raise ValueError(f"{prompts.name} has {len(prompts.chats)} prompts: give at least 2, intervals are over them.")
     if plan.tasks:
         require_harness()
+    if plan.model is None and plan.adapters:
+        # What the first adapter was trained on. SmolLM2 stays unnamed: it is unpacked without a network.
+        named = named_base(adapter_folder(plan.adapters[0]))
+        plan = replace(plan, model=None if named == SMOLLM2 else named)
     systems = find_systems(plan.model, plan.adapters, plan.endpoint, plan.base_url)
     questions = load_emobench(plan.emobench, plan.limit) if plan.emobench else []
     probes = [probe.question for probe in load_probes()[1::2]][: plan.n_prompts]

@@ -14,7 +14,8 @@ class EvaluationPlan:
     """What to evaluate, and how.
 
     Args:
-        model (`str`, *optional*, defaults to SmolLM2-135M-Instruct): Hub id or folder of the base model.
+        model (`str`, *optional*, defaults to what the first adapter names, SmolLM2-135M-Instruct without adapters):
+            Hub id or folder of the base model.
         adapters (`tuple[str, ...]`, *optional*): Folders or Hub ids of adapters on it.
         endpoint (`str`, *optional*), base_url (`str`, *optional*): A served model and its OpenAI-compatible server.
         prompts (`str`, *optional*, defaults to `"openers"`): As [`~hal_trl.evaluation.prompt_set.load_prompt_set`]

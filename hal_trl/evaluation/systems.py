@@ -46,7 +46,7 @@ def find_systems(
     endpoint: str | None = None,
     base_url: str | None = None,
 ) -> list[System]:
-    """The systems by name, the base model first. Folders are called by as many of their last parts as it takes.
+    """The systems by name, the base model first: the last part of each, or as many of its last parts as it takes.
 
     Args:
         model (`str`, *optional*, defaults to SmolLM2-135M-Instruct): Hub id or folder of the base model.
@@ -72,7 +72,7 @@ def find_systems(
 
 def _names(sources: Sequence[str]) -> list[str]:
     parts = [[part for part in source.split("/") if part not in ("", ".", "~")] for source in sources]
-    for n in range(2, max(map(len, parts)) + 2):
+    for n in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-n:]) for part in parts]
         if len({slug(name).casefold() for name in [*names, PEOPLE]}) > len(names):
             return names

@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 
+_UNFINISHED = ".unfinished"
+
+
 @contextmanager
 def draft_of(path: Path) -> Iterator[Path]:
     """A path beside `path`, with its suffix, to write to; moved into its place at the end, unless something failed."""
-    draft = path.with_stem(f"{path.stem}.unfinished")
+    draft = path.with_stem(path.stem + _UNFINISHED)
     yield draft
     draft.replace(path)
+
+
+def is_draft(path: Path) -> bool:
+    """Whether this is what [`draft_of`] writes to, or what an interrupted run left of it."""
+    return path.stem.endswith(_UNFINISHED)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -96,6 +96,16 @@ def test_collapse_twice_in_a_row_ends_the_training(tiny_chat_model, tmp_path, ca
     assert trainer.state.global_step == 4 and "Training stops: 100 %" in caplog.text
 
 
+def test_what_a_killed_run_was_writing_is_not_read(tiny_chat_model, tmp_path):
+    kept = tmp_path / "out" / "human_likeness"
+    kept.mkdir(parents=True)
+    (kept / "step-000001.unfinished.json").write_text('{"step": 1, "rew')
+    trainer = dpo_trainer(tiny_chat_model, tmp_path / "out", tmp_path / "data", steps=1)
+    trainer.add_callback(HumanLikenessCallback(trainer, PROMPTS, Scripted((0.4, False)), every=1, max_new_tokens=4))
+    trainer.train()
+    assert json.loads((kept / "step-000001.json").read_text())["reward"] == pytest.approx(0.4)
+
+
 def test_it_measures_once_an_epoch_where_no_steps_are_given_and_beside_grpo(tiny_chat_model, tmp_path):
     trainer = GRPOTrainer(
         model=str(tiny_chat_model),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from accelerate.utils import broadcast_object_list
 from transformers import Trainer, TrainerCallback
 
 from ..json_form import json_form
@@ -15,7 +17,7 @@ from ..rewards import HALReward
 from ..rewards.degenerate import is_degenerate
 from ..rewards.processes import gather
 from ..rewards.question_marks import has_question_mark
-from ..whole_file import read_json, write_json
+from ..whole_file import is_draft, read_json, write_json
 from .generate import generate_replies
 from .grpo import chat
 from .openers import load_openers
@@ -103,10 +105,8 @@ class HumanLikenessCallback(TrainerCallback):
 
     def _measure(self, args, state, control) -> None:
         frame = self.reward.explain(self.prompts, self._replies())
-        figures = figures_of(frame)
-        earlier = self._earlier(state.global_step)
-        within = figures["degenerate"] <= self.max_degenerate
-        best = within and all(figures["reward"] > past["reward"] for past in earlier if past["within_limits"])
+        verdict = self._decided(frame, state.global_step)
+        figures = verdict.figures
         if args.should_save:
             samples = [
                 {"prompt": prompt[-1]["content"], **row}
@@ -114,19 +114,19 @@ class HumanLikenessCallback(TrainerCallback):
                     self.prompts, frame[["completion", "reward", "why"]].to_dict("records"), strict=True
                 )
             ]
-            content = {"step": state.global_step, **figures, "within_limits": within, "samples": samples}
+            content = {"step": state.global_step, **figures, "within_limits": verdict.within_limits}
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / f"step-{state.global_step:06d}.json", json_form(content))
+            write_json(self.folder / f"step-{state.global_step:06d}.json", json_form({**content, "samples": samples}))
         # The trainer's own `log` would close its averages early; this one only tells the loggers, and takes the step's
         # own logging for done.
         due = control.should_log
         Trainer.log(self.trainer, {f"hal/held_out/{name}": value for name, value in figures.items()})
         control.should_log = due
-        if best and args.save_strategy != "no":
+        if verdict.best and args.save_strategy != "no":
             control.should_save = True
             state.best_metric = figures["reward"]
             state.best_model_checkpoint = str(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-        if figures["degenerate"] > self.collapsed and earlier and earlier[-1]["degenerate"] > self.collapsed:
+        if verdict.collapsed:
             logger.warning(
                 "Training stops: %.0f %% of the replies to held-out prompts are degenerate, twice in a row; see %s. "
                 "Lower the learning rate, raise beta, or look at which guard they trip.",
@@ -134,6 +134,17 @@ class HumanLikenessCallback(TrainerCallback):
                 self.folder,
             )
             control.should_training_stop = True
+
+    def _decided(self, frame: pd.DataFrame, step: int) -> _Verdict:
+        """What the first process decides, which has the earlier figures; one that saves or stops alone would hang."""
+        decided: list[_Verdict | None] = [None]
+        if self.trainer.accelerator.process_index == 0:
+            figures, earlier = figures_of(frame), self._earlier(step)
+            within = figures["degenerate"] <= self.max_degenerate
+            best = within and all(figures["reward"] > past["reward"] for past in earlier if past["within_limits"])
+            before = earlier[-1]["degenerate"] if earlier else 0.0
+            decided[0] = _Verdict(figures, within, best, min(before, figures["degenerate"]) > self.collapsed)
+        return broadcast_object_list(decided)[0]
 
     def _replies(self) -> list[str]:
         """One reply a prompt, each process having sampled its share; the same list everywhere."""
@@ -158,8 +169,18 @@ class HumanLikenessCallback(TrainerCallback):
 
     def _earlier(self, step: int) -> list[dict[str, Any]]:
         """What was measured at earlier steps; later ones belong to a training that was cut off and is repeated."""
-        found = (read_json(path) for path in sorted(self.folder.glob("step-*.json")))
+        found = (read_json(path) for path in sorted(self.folder.glob("step-*.json")) if not is_draft(path))
         return [content for content in found if content["step"] < step]
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What one measurement found and what follows from it, the same on every process."""
+
+    figures: dict[str, float]
+    within_limits: bool
+    best: bool
+    collapsed: bool
 
 
 def figures_of(frame: pd.DataFrame) -> dict[str, float]:

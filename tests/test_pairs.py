@@ -153,6 +153,16 @@ def test_sampled_candidates_are_kept_and_not_sampled_again(tiny_chat_model, tmp_
     assert all(path.stat().st_mtime_ns == time for path, time in rounds.items())
 
 
+def test_other_prompts_or_longer_replies_are_sampled_anew(tiny_chat_model, tmp_path):
+    def sampled(*texts, tokens=6):
+        prompts = [[{"role": "user", "content": text}] for text in texts]
+        return sample_candidates(prompts, str(tiny_chat_model), tmp_path, n=1, max_new_tokens=tokens)
+
+    once, others, longer = sampled("hi", "so?"), sampled("hey", "and?"), sampled("hi", "so?", tokens=12)
+    assert [prompt[0]["content"] for prompt in others["prompt"]] == ["hey", "and?"]
+    assert longer["completion"].str.len().max() > once["completion"].str.len().max()
+
+
 def test_a_server_is_asked_for_candidates_once(tmp_path):
     from hal_trl.scorers.judges.endpoint import ChatEndpoint
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -75,9 +76,11 @@ def sample_candidates(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     source = model or "SmolLM2-135M-Instruct"
+    # Other prompts or longer replies are other candidates, even under the same name.
+    asked = hashlib.sha256(json.dumps([source, list(prompts), max_new_tokens]).encode()).hexdigest()[:12]
     loaded, rounds = None, []
     for i in range(n):
-        path = folder / f"{slug(source)}-{len(prompts)}-{seed + i}.json"
+        path = folder / f"{slug(source)}-{asked}-{seed + i}.json"
         if not path.is_file():
             loaded = loaded or load_chat_model(model, cache=folder / "base-model")
             replies = generate_replies(

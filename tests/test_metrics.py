@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -244,3 +245,14 @@ def test_a_module_refuses_bad_input_before_it_stores_any():
         with pytest.raises(ValueError, match=message):
             module.compute(**bad)
     assert module.compute(predictions=CASUAL, references=CASUAL, prompts=PROMPTS)["n"] == 4
+
+
+def test_prompts_left_blank_on_a_metrics_page_are_not_one_prompt_for_all():
+    pytest.importorskip("gradio", reason='pip install "hal-trl[arena]"')
+    from hal_trl.evaluation.metric_app import metric_app
+
+    compute = metric_app(load_metric("diversity")).fn
+    table = {"predictions": ["yeah", "yeah", "not really", None], "prompts": [None, "", " ", None]}
+    assert compute(pd.DataFrame(table))["repeated"] == pytest.approx(2 / 3)
+    same = pd.DataFrame({"predictions": ["yeah", "yeah"], "prompts": ["hungry?", "hungry?"]})
+    assert compute(same)["repeated"] == 0.0

@@ -31,8 +31,11 @@ def metric_app(metric: EvaluationModule) -> gradio.Interface:
     def compute(table: pd.DataFrame) -> dict[str, Any]:
         rows = table.fillna("").astype(str)
         rows = rows[(rows != "").any(axis=1)]
+        columns = {name: rows[name].tolist() for name in metric.features}
+        if not any(text.strip() for text in columns.get("prompts", ())):
+            columns["prompts"] = None  # left blank is not one and the same prompt for all
         try:
-            figures = metric.compute(**{name: rows[name].tolist() for name in metric.features})
+            figures = metric.compute(**columns)
         except ValueError as error:
             raise gradio.Error(str(error), print_exception=False) from error
         # JSON has no nan, and browsers read strictly.

@@ -92,7 +92,8 @@ def test_every_reply_is_kept_with_what_explains_it(finished, reward):
     expected = reward.explain(prompts.chats, prompts.references)
     assert people["completion"].tolist() == prompts.references
     assert people["reward"].to_numpy() == pytest.approx(expected["reward"].to_numpy())
-    assert set(expected.columns) | {"system", "prompt"} == set(frame.columns)
+    assert set(expected.columns) | {"system", "prompt", "chat"} == set(frame.columns)
+    assert [json.loads(chat) for chat in people["chat"]] == prompts.chats
 
 
 def test_a_card_can_be_written_from_each_comparison(finished):

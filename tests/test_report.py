@@ -20,14 +20,18 @@ from hal_trl.cli import app
 from hal_trl.dialogue import Dialogue
 from hal_trl.evaluation.comparison import compare
 from hal_trl.evaluation.diversity import diversity
+from hal_trl.evaluation.evaluation_record import write_evaluation
+from hal_trl.evaluation.prompt_set import PromptSet
 from hal_trl.evaluation.reply_metric import as_figures
 from hal_trl.evaluation.report import write_report
 from hal_trl.evaluation.report.evaluation_folder import EvaluationFolder
+from hal_trl.evaluation.report.examples import best_and_worst
 from hal_trl.evaluation.report.figure import styled
 from hal_trl.evaluation.report.findings import number, summarise
 from hal_trl.evaluation.report.plots import plot_length
 from hal_trl.evaluation.report.waterfall import waterfall_of, words_of
 from hal_trl.evaluation.statistics import bootstrap_mean, word_counts
+from hal_trl.evaluation.system_figures import Said
 from hal_trl.evaluation.trait_shift import trait_shift
 from hal_trl.rewards.degenerate import is_degenerate
 
@@ -318,6 +322,40 @@ def test_the_words_of_a_reply_are_the_reply(reward, reply):
     score = reward.likeness.log_odds(reward.scorer.score([Dialogue.from_completion("hi", reply)]))[0]
     row = pd.Series({"prompt": "hi", "completion": reply, "log_odds": score})
     assert "".join(piece.text for piece in words_of(reward, row)) == reply
+
+
+def test_replies_are_paired_by_row_and_their_words_rated_with_the_whole_chat(reward, tmp_path):
+    """Two chats that end in the same words."""
+    chats = [
+        [
+            {"role": "user", "content": first},
+            {"role": "assistant", "content": "sure?"},
+            {"role": "user", "content": "yeah"},
+        ]
+        for first in ("the cat died last night", "we won the cup!")
+    ]
+    prompts = PromptSet("mine", chats)
+    replies = {
+        "base": ["I am sorry.", "Congratulations!"],
+        "model": ["oh no im so sorry lol, hugs", "haha yes! go team, wow"],
+    }
+    said = [Said.of(name, prompts, texts, [], [], reward) for name, texts in replies.items()]
+    made = {"command": "mine", "versions": {}, "seed": 0, "capability": {}, "history": []}
+    write_evaluation(tmp_path, said, prompts, reward, **made)
+    evaluation = EvaluationFolder.read(tmp_path)
+    beside = {
+        example.replies[1].text: example.replies[0].text
+        for group in best_and_worst(evaluation, "model")
+        for example in group
+    }
+    assert beside == dict(zip(replies["model"], replies["base"], strict=True))
+    pieces = [words_of(reward, row) for _, row in evaluation.rows("model").iterrows()]
+    assert [any(piece.effect for piece in found) for found in pieces] == [True, True]
+    dialogue = Dialogue.from_completion(chats[0], replies["model"][0])
+    log_odds = reward.likeness.log_odds(reward.scorer.score([dialogue]))[0]
+    assert evaluation.rows("model")["log_odds"][0] == pytest.approx(log_odds)
+    alone = Dialogue.from_completion("yeah", replies["model"][0])
+    assert abs(reward.likeness.log_odds(reward.scorer.score([alone]))[0] - log_odds) > 0.02  # earlier turns matter
 
 
 def test_words_are_not_explained_by_another_scorer(folder, reward, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,10 @@ def write_evaluation(
         path = comparison_file(output, name)
         path.parent.mkdir(exist_ok=True)
         write_json(path, comparison)
-    rows = [one.frame.assign(system=one.name, prompt=prompts.texts) for one in everybody]
-    frame = pd.concat(rows, ignore_index=True)
+    asked = {"prompt": prompts.texts, "chat": [json.dumps(messages) for messages in prompts.chats]}
+    frame = pd.concat([one.frame.assign(system=one.name, **asked) for one in everybody], ignore_index=True)
     with draft_of(output / "replies.parquet") as draft:
-        frame[["system", "prompt", *base.frame.columns]].to_parquet(draft, index=False)
+        frame[["system", *asked, *base.frame.columns]].to_parquet(draft, index=False)
     write_json(output / "evaluation.json", content)
     return content
 

@@ -23,8 +23,8 @@ class EvaluationFolder:
 
     Args:
         figures (`dict`): The content of `evaluation.json`.
-        replies (`pandas.DataFrame`): One row per system and prompt: `system`, `prompt` and the columns of
-            [`HALReward.explain`].
+        replies (`pandas.DataFrame`): One row per system and prompt: `system`, `prompt` (the last message), `chat` (all
+            messages as JSON; not in folders of earlier versions) and the columns of [`HALReward.explain`].
     """
 
     figures: dict[str, Any]
@@ -101,7 +101,14 @@ class EvaluationFolder:
         if self.base is None:
             return None
         before, after = self.rows(self.base), self.rows(model)
-        return (before, after) if before["prompt"].tolist() == after["prompt"].tolist() else None
+        return (before, after) if self.same_prompts(self.base, model) else None
+
+    def same_prompts(self, system: str, other: str) -> bool:
+        """Whether two systems were asked the same, so that their rows belong together by position.
+
+        By their last messages alone they do not: two chats may both end in "yeah".
+        """
+        return self.rows(system)["prompt"].tolist() == self.rows(other)["prompt"].tolist()
 
 
 def estimate(row: Mapping[str, Any], name: str) -> dict[str, float | None]:

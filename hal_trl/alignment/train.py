@@ -59,7 +59,8 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
     own = model.model_name_or_path is None
     if own:
         output.mkdir(parents=True, exist_ok=True)
-        load_chat_model(cache=output / "base-model")
+        with args.main_process_first(local=False, desc="unpacking the model"):  # the others find it unpacked
+            load_chat_model(cache=output / "base-model")
         model.model_name_or_path = str(output / "base-model")
     dataset = _dataset(method, script, mixture)
     tokenizer = _tokenizer(model, dataset[script.dataset_train_split])

@@ -45,8 +45,11 @@ def push_adapter(
     revision: str | None = None,
     commit_message: str = "Upload adapter, evaluation and card",
     create_pr: bool = False,
-) -> CommitInfo:
+) -> CommitInfo | None:
     """Publish a LoRA adapter in one commit, with a card that says what made it, what it changed, what it is not for.
+
+    Every process of a training calls it with the trainer, as they gather a model that is spread over them; the main
+    one publishes.
 
     Args:
         trainer_or_folder (`transformers.Trainer`, `str` or `Path`):
@@ -63,6 +66,9 @@ def push_adapter(
         commit_message (`str`, *optional*): First line of the commit.
         create_pr (`bool`, *optional*, defaults to `False`): Open a pull request instead of committing.
 
+    Returns:
+        `huggingface_hub.CommitInfo`: a string, the URL of the commit; `None` on the processes beside the main one.
+
     Raises:
         `FileNotFoundError`: if there is no adapter.
         `ValueError`: if there is no evaluation, if what made the adapter is unknown, or if its base model is a folder
@@ -72,7 +78,10 @@ def push_adapter(
     with tempfile.TemporaryDirectory() as temporary:
         source, folder = Path(temporary) / "source", Path(temporary) / "adapter"
         if hasattr(trainer_or_folder, "save_model"):
-            _save_trainer(trainer_or_folder, source)
+            trainer_or_folder.save_model(str(source))
+            if not trainer_or_folder.is_world_process_zero():
+                return None
+            _say_what_made(trainer_or_folder, source)
         else:
             source = Path(trainer_or_folder)
         if not (source / "adapter_config.json").is_file():
@@ -104,8 +113,7 @@ def push_adapter(
         )
 
 
-def _save_trainer(trainer: Any, folder: Path) -> None:
-    trainer.save_model(str(folder))
+def _say_what_made(trainer: Any, folder: Path) -> None:
     kept = Path(trainer.args.output_dir) / PROVENANCE_FILE
     if kept.is_file():
         shutil.copy2(kept, folder / PROVENANCE_FILE)

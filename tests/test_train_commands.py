@@ -8,13 +8,18 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from hal_trl import HALReward
 from hal_trl.alignment import SMOLLM2
 from hal_trl.alignment.hal_section import HALSection
+from hal_trl.alignment.pair_folder import write_pairs
+from hal_trl.alignment.pairs import make_pairs
 from hal_trl.alignment.train import train
 
 from .preferences import write_preferences
@@ -86,6 +91,20 @@ def test_a_dataset_that_cannot_work_is_named_before_the_model_is_loaded(method, 
         train(method, options("no/model", tmp_path / "out", dataset_name=tmp_path / "data", **more))
 
 
+def test_dpo_names_what_judged_the_pairs_and_nothing_else(tiny_chat_model, tmp_path):
+    """The reward that only watches on held-out prompts judged nothing."""
+    folder, more = write_preferences(tmp_path / "pairs"), {"use_peft": True, "hal": '{"held_out_every": 2}'}
+    train("dpo", options(tiny_chat_model, tmp_path / "plain", 1, dataset_name=folder, **more))
+    assert json.loads((tmp_path / "plain" / "hal.json").read_text())["rewards"] == []
+    said = [("hi", "hey u", 1.0), ("hi", "Greetings to you.", 0.0)]
+    candidates = pd.DataFrame([{"prompt": [{"role": "user", "content": p}], "completion": c} for p, c, _ in said])
+    made, report = make_pairs(candidates, np.array([score for *_, score in said]), balance=False)
+    write_pairs(made.loc[[0] * 4].reset_index(drop=True), report, HALReward(guards=[]).settings(), tmp_path / "made")
+    train("dpo", options(tiny_chat_model, tmp_path / "out", 1, dataset_name=tmp_path / "made", **more))
+    [judged] = json.loads((tmp_path / "out" / "hal.json").read_text())["rewards"]
+    assert judged["guards"] == "none" and judged["scorer"] == HALReward().settings()["scorer"]
+
+
 def test_dpo_without_pairs_says_how_to_make_some(tmp_path):
     with pytest.raises(ValueError, match="hal-trl pairs"):
         train("dpo", options("no/model", tmp_path))
@@ -121,6 +140,33 @@ def test_a_model_without_pad_token_is_padded_with_its_end(tiny_chat_model, tmp_p
 def test_mistakes_in_the_hal_section_are_named(section, message):
     with pytest.raises(ValueError, match=message):
         HALSection.of(section).reward()
+
+
+@pytest.mark.parametrize(
+    ("method", "section", "message"),
+    [
+        ("dpo", {"judge": {"model": "m"}, "held_out_every": 5}, "DPO learns from pairs.*leave judge out"),
+        ("ppo", {"rewards": ["my.reward"]}, "PPO takes one reward: leave rewards out"),
+        ("dpo", {"trait_weights": {"typos": 0}}, "trait_weights of the hal section would do nothing"),
+        ("dpo", {"guards": []}, "guards of the hal section would do nothing"),
+    ],
+)
+def test_what_a_method_cannot_use_of_the_hal_section_is_named(method, section, message):
+    with pytest.raises(ValueError, match=message):
+        HALSection.of(section).check(method)
+    HALSection.of({"trait_weights": {"typos": 0}, "held_out_every": 5}).check("dpo")
+    HALSection.of({"judge": {"model": "m"}, "rewards": ["my.reward"]}).check("grpo")
+
+
+def test_the_judges_reward_takes_the_settings_that_its_score_knows():
+    judge = {"model": "scripted", "base_url": "http://127.0.0.1:1"}
+    section = {"judge": judge, "trait_weights": {"typos": 0, "steering": 0}, "trait_targets": {"brevity": 3.5}}
+    local, judged = HALSection.of(section).reward_functions()
+    assert "steering" in local.likeness.traits.ids and "steering" not in judged.likeness.traits.ids
+    assert judged.settings()["trait weights"] == "{'typos': 0}"
+    assert judged.settings()["trait targets"] == local.settings()["trait targets"] == "{'brevity': 3.5}"
+    with pytest.raises(ValueError, match="leave length_neutral or the judge out"):
+        HALSection.of({"judge": judge, "length_neutral": True}).reward_functions()
 
 
 COMMAND = [sys.executable, "-m", "hal_trl.cli", "dpo"]

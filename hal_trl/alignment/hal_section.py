@@ -21,10 +21,11 @@ class HALSection:
         revision (`str`): Branch, tag or commit of that scorer.
         profile (`str`): `"hal_trl"`, `"corrected"` or `"released"`: another score over the scorer's ratings.
         guards (`list[str]`): Names of the guards to use; all of them by default, `[]` for none.
-        trait_weights (`dict`), trait_targets (`dict`), length_neutral (`bool`): As for [`~hal_trl.HALReward`].
+        trait_weights (`dict`), trait_targets (`dict`), length_neutral (`bool`): As for [`~hal_trl.HALReward`]; also
+            for the judge's, as far as its score counts those traits. `length_neutral` and a judge exclude each other.
         judge (`dict`): Arguments of [`~hal_trl.LLMJudge`] (`model`, `base_url`, `max_requests`...): a second reward,
-            named "judge", that a language model gives beside the local one.
-        rewards (`list[str]`): Dotted names of further TRL reward functions.
+            named "judge", that a language model gives beside the local one. GRPO and RLOO only.
+        rewards (`list[str]`): Dotted names of further TRL reward functions. GRPO and RLOO only.
         held_out_every (`int`): Steps between two measurements on held-out prompts
             ([`~hal_trl.alignment.HumanLikenessCallback`]); 0 for none.
     """
@@ -64,18 +65,31 @@ class HALSection:
             raise ValueError(f"The hal section knows no {', '.join(unknown)}; it knows {', '.join(known)}.")
         return cls(**content)
 
+    def check(self, method: str) -> None:
+        """Make sure that a method makes use of all that the section says.
+
+        Raises:
+            `ValueError`: for rewards that DPO and PPO cannot take, and for settings of a reward that DPO never asks.
+        """
+        given = {entry.name for entry in fields(self) if getattr(self, entry.name) not in (None, {}, [], False, 0)}
+        given |= set() if self.guards is None else {"guards"}
+        several = sorted(given & {"judge", "rewards"})
+        if several and method in ("dpo", "ppo"):
+            why = "learns from pairs, not from rewards" if method == "dpo" else "takes one reward"
+            raise ValueError(f"{method.upper()} {why}: leave {', '.join(several)} out of the hal section.")
+        if method == "dpo" and given and not self.held_out_every:
+            raise ValueError(
+                f"DPO learns from pairs: {', '.join(sorted(given))} of the hal section would do nothing. Leave them "
+                "out, or set held_out_every to have that reward watch; what chooses is said to hal-trl pairs."
+            )
+
     def reward(self) -> HALReward:
         """The local reward.
 
         Raises:
             `ValueError`: for an unknown guard or profile. As [`~hal_trl.HALReward`] otherwise.
         """
-        options: dict[str, Any] = {
-            "guards": self._guards(),
-            "trait_weights": self.trait_weights,
-            "trait_targets": self.trait_targets,
-            "length_neutral": self.length_neutral,
-        }
+        options = self._options()
         if self.profile is not None:
             options["likeness"] = HumanLikenessScore.from_profile(self.profile)
         if self.scorer is None:
@@ -89,8 +103,30 @@ class HALSection:
             from ..scorers import LLMJudge
 
             judge, score = LLMJudge(**self.judge), HumanLikenessScore.from_profile(self.profile or "corrected")
-            rewards.append(AsyncHALReward(judge, score, guards=self._guards(), name="judge"))
+            rewards.append(AsyncHALReward(judge, score, name="judge", **self._options_for(score)))
         return rewards + [import_reward(name) for name in self.rewards]
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "guards": self._guards(),
+            "trait_weights": self.trait_weights,
+            "trait_targets": self.trait_targets,
+            "length_neutral": self.length_neutral,
+        }
+
+    def _options_for(self, score: HumanLikenessScore) -> dict[str, Any]:
+        """For the score of a judge, which may count fewer traits than the local one."""
+        if self.length_neutral and score.length_effect is None:
+            raise ValueError(
+                "The judge's score does not know what length alone adds: leave length_neutral or the judge out of the "
+                "hal section."
+            )
+        counted = {*score.traits.ids, *(trait.group for trait in score.traits)}
+        changes = {
+            name: {trait: change for trait, change in getattr(self, name).items() if trait in counted}
+            for name in ("trait_weights", "trait_targets")
+        }
+        return {**self._options(), **changes}
 
     def _guards(self) -> list | None:
         if self.guards is None:

@@ -10,12 +10,15 @@ from pathlib import Path
 import pandas as pd
 
 from ..hub import render_card
-from ..whole_file import draft_of
+from ..whole_file import draft_of, read_json, write_json
 from .pairs import PairReport
 
 
+_SETTINGS_FILE = "pairs.json"
+
+
 def write_pairs(pairs: pd.DataFrame, report: PairReport, settings: Mapping[str, object], folder: str | Path) -> None:
-    """Write `data/<split>-<hash>.parquet` and `README.md`.
+    """Write `data/<split>-<hash>.parquet`, `README.md` and, for `hal.json` of what is trained on them, `pairs.json`.
 
     The hash is of the content: `datasets` keeps what it has read of a folder under the folder's and the files' names,
     and would give the pairs of before for new ones under the same names.
@@ -23,7 +26,7 @@ def write_pairs(pairs: pd.DataFrame, report: PairReport, settings: Mapping[str, 
     Args:
         pairs (`pandas.DataFrame`): As [`~hal_trl.alignment.pairs.make_pairs`] returns it.
         report ([`~hal_trl.alignment.pairs.PairReport`]): Its figures, for the card.
-        settings (`Mapping`): What else made the pairs, for the card.
+        settings (`Mapping`): What else made the pairs, for the card and for `pairs.json`.
         folder (`str` or `Path`): Where to.
     """
     from huggingface_hub import DatasetCardData
@@ -53,3 +56,10 @@ def write_pairs(pairs: pd.DataFrame, report: PairReport, settings: Mapping[str, 
     figures |= {f"pairs in {split}": int((pairs["split"] == split).sum()) for split in splits}
     card = render_card(data, "pairs_card.md", name=folder.name, figures=figures, settings=settings)
     (folder / "README.md").write_text(card, encoding="utf-8")
+    write_json(folder / _SETTINGS_FILE, dict(settings))
+
+
+def pair_settings(folder: str | Path) -> dict[str, object] | None:
+    """What made the pairs in a folder of [`write_pairs`], the reward that chose among them; `None` for other data."""
+    path = Path(folder) / _SETTINGS_FILE
+    return read_json(path) if path.is_file() else None

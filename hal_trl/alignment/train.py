@@ -17,6 +17,7 @@ from .failures import explained
 from .grpo import chat
 from .hal_section import HALSection
 from .openers import load_openers
+from .pair_folder import pair_settings
 from .resume import checkpoint_of, train_from
 
 
@@ -53,6 +54,7 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
         `MemoryError`, `OSError`: out of memory, or out of room; what was saved before is whole.
     """
     section, script, args, model, mixture = _parse(method, arguments)
+    section.check(method)
     output = Path(args.output_dir)
     if model.load_in_4bit or model.load_in_8bit:
         _require_bitsandbytes()
@@ -81,7 +83,11 @@ def train(method: Method, arguments: Sequence[str]) -> Path:
     if trainer.accelerator.is_main_process:
         base = SMOLLM2 if own else model.model_name_or_path
         data = script.dataset_name or "hal_trl openers"
-        made = provenance(method.upper(), base, rewards, args, trainer.state.global_step, data)
+        # What judged for DPO made the pairs; the reward here only watches.
+        judged = [] if method == "dpo" else rewards
+        made = provenance(method.upper(), base, judged, args, trainer.state.global_step, data)
+        pairs = pair_settings(data) if method == "dpo" else None
+        made["rewards"] += [pairs] if pairs else []
         write_json(output / PROVENANCE_FILE, made)
     return output
 

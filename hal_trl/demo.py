@@ -10,12 +10,11 @@ from pathlib import Path
 from .alignment import SMOLLM2, generate_replies, load_chat_model, load_openers, reward_history, train_grpo
 from .alignment.grpo import CHAT_INSTRUCTION, MAX_REPLY_TOKENS
 from .evaluation import Comparison
-from .evaluation.comparison import compare_explained
 from .evaluation.evaluation_record import write_evaluation
 from .evaluation.plots import plot_reward
 from .evaluation.prompt_set import PromptSet, load_prompt_set
 from .evaluation.run_folder import claim
-from .evaluation.system_figures import Said
+from .evaluation.system_figures import Said, compare_with_base
 from .evaluation.systems import find_systems
 from .evaluation.table import print_comparison
 from .hub import COMPARISON_FILE, PROVENANCE_FILE, describe_reward, render_adapter_card
@@ -96,7 +95,7 @@ def run_demo(run: DemoRun, output: str | Path, resume: bool = False) -> Comparis
     replies = [read_json(output / f"{when}.json") for when in ("before", "after")]
     systems = find_systems(run.model, [str(output / "adapter")])
     said = [Said.of(one.name, openers, texts, [], [], reward) for one, texts in zip(systems, replies, strict=True)]
-    comparison = compare_explained(openers.texts, *(one.frame for one in said))
+    comparison = compare_with_base(*said, openers, reward)
     _report(run, output, comparison, openers, said, reward)
     return comparison
 

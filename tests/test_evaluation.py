@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,11 +54,11 @@ def test_published_evidence_counts_empty_replies_as_the_figures_of_both_replies_
         Said.of(name, prompts, replies, [], [], reward)
         for name, replies in (("base", STIFF), ("after", ["", CASUAL[1], ""]))
     )
-    published = compare_with_base(base, after, prompts)
-    assert json_form(published) == json_form(compare(PROMPTS, STIFF, ["", CASUAL[1], ""], reward))
+    published = compare_with_base(base, after, prompts, reward)
+    assert json_form(published) == json_form(compare(PROMPTS, STIFF, ["", CASUAL[1], ""], reward, "mine"))
     assert published.n == 3 and published.after.degenerate == pytest.approx(2 / 3)
     unread = Said.of("unread", prompts, [None, *CASUAL[1:]], [], [], reward)
-    assert compare_with_base(base, unread, prompts).n == 2
+    assert compare_with_base(base, unread, prompts, reward).n == 2
 
 
 def test_unequal_numbers_of_replies_are_refused(reward):
@@ -76,6 +77,29 @@ def test_model_text_is_data_in_table_and_card(reward, capsys):
     card = render_adapter_card("org/base", comparison.to_dict(), made)
     assert "<script>" not in card and "<b>" not in card and "&lt;script&gt;" in card
     assert "\n# head" not in card
+
+
+def test_the_card_names_the_prompts_and_the_scorer_of_its_figures(reward):
+    comparison = compare(PROMPTS, STIFF, CASUAL, reward, prompt_set="support chats.jsonl").to_dict()
+    made = {"training": {"method": "GRPO"}, "rewards": []}
+    card = ModelCard(render_adapter_card("org/base", {**comparison, "scorer": "me/hal-traits-support"}, made))
+    assert {result.dataset_name for result in card.data.eval_results} == {"support chats.jsonl"}
+    assert {result.dataset_type for result in card.data.eval_results} == {"support-chats.jsonl"}
+    assert "support chats.jsonl" in card.text and "by the scorer me/hal-traits-support." in card.text
+    assert comparison["scorer"] == reward.settings()["scorer"] and "bundled" not in card.text
+    before_names = {name: part for name, part in comparison.items() if name not in ("prompt_set", "scorer")}
+    assert "hal_trl held-out openers" not in render_adapter_card("org/base", before_names, made)
+
+
+def test_a_card_has_a_dash_for_what_was_not_measured(reward, capsys):
+    comparison = compare(PROMPTS[:1], ["hello"], ["yeah"], reward)  # no word pair, no interval
+    print_comparison(comparison)
+    made = {"training": {"method": "GRPO"}, "rewards": []}
+    card = render_adapter_card("org/base", json_form(comparison), made)
+    assert "| distinct-2 | – | – | – |" in card and "None" not in card and "nan" not in card
+    assert "nan" not in capsys.readouterr().out
+    unknown = {**json_form(comparison), "after": {**json_form(comparison.after), "p_human": None}}
+    assert len(ModelCard(render_adapter_card("org/base", unknown, made)).data.eval_results) == 3
 
 
 def test_a_bootstrap_interval_covers_the_mean_and_narrows_with_data():

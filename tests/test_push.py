@@ -106,6 +106,26 @@ def test_a_failed_push_commits_nothing_and_can_be_repeated(hub, author, adapter)
     assert "adapter_model.safetensors" in hub.repositories["ana/again"].files("main")
 
 
+def test_no_path_of_this_machine_is_published(hub, author, adapter, tmp_path):
+    folder, named = tmp_path / "mine", {"base_model_name_or_path": str(tmp_path)}
+    shutil.copytree(adapter, folder, ignore=shutil.ignore_patterns("checkpoint-*"))
+    config, made, measured = (
+        json.loads((folder / name).read_text()) for name in ("adapter_config.json", "hal.json", "comparison.json")
+    )
+    made["training"]["dataset"], made["rewards"][0]["scorer"] = str(tmp_path / "pairs"), str(tmp_path / "scorer")
+    made["rewards"][0]["sources"] = f"ana/base, {tmp_path / 'warm'}"
+    (folder / "hal.json").write_text(json.dumps({**made, "base_model": str(tmp_path)}))
+    (folder / "comparison.json").write_text(json.dumps({**measured, "scorer": str(tmp_path / "scorer")}))
+    (folder / "adapter_config.json").write_text(json.dumps({**config, **named}))
+    author.run(f"push_adapter({str(folder)!r}, 'ana/mine', base_model='ana/tiny', license='other')")
+    files = {path: blob.content for path, blob in hub.repositories["ana/mine"].files("main").items()}
+    assert [path for path, content in files.items() if str(tmp_path.parent).encode() in content] == []
+    made = json.loads(files["hal.json"])
+    assert made["base_model"] == "ana/tiny" and made["training"]["dataset"] == "pairs"
+    assert made["rewards"][0]["scorer"] == "scorer" and made["rewards"][0]["sources"] == "ana/base, warm"
+    assert "pairs" in files["README.md"].decode()
+
+
 def without(name):
     return lambda folder: (folder / name).unlink()
 

@@ -41,6 +41,8 @@ class Comparison:
     """Two sets of replies to the same prompts.
 
     Args:
+        n (`int`): Prompts.
+        prompt_set (`str`), scorer (`str`): What the prompts and the scorer that judged are called.
         before ([`Side`]), after ([`Side`]): Each on its own.
         reward_gain ([`Estimate`]), p_human_gain ([`Estimate`]): After minus before, paired by prompt.
         distinct_2_ratio (`float`): Diversity after against before, the longer replies cut to the words of the shorter,
@@ -50,6 +52,8 @@ class Comparison:
     """
 
     n: int
+    prompt_set: str
+    scorer: str
     before: Side
     after: Side
     reward_gain: Estimate
@@ -63,8 +67,19 @@ class Comparison:
         return asdict(self)
 
 
-def compare(prompts: Sequence[str], before: Sequence[str], after: Sequence[str], reward: HALReward) -> Comparison:
+def compare(
+    prompts: Sequence[str],
+    before: Sequence[str],
+    after: Sequence[str],
+    reward: HALReward,
+    prompt_set: str = "prompts of one's own",
+) -> Comparison:
     """Compare two sets of replies to the same prompts.
+
+    Args:
+        prompts (`Sequence[str]`), before (`Sequence[str]`), after (`Sequence[str]`): One of each per prompt.
+        reward ([`HALReward`]): What judges.
+        prompt_set (`str`, *optional*): What a model card calls the prompts.
 
     Raises:
         `ValueError`: if the three do not have the same length, or there is none.
@@ -74,21 +89,27 @@ def compare(prompts: Sequence[str], before: Sequence[str], after: Sequence[str],
             f"{len(prompts)} prompts, {len(before)} replies before and {len(after)} after: give one of each per "
             f"prompt."
         )
-    return compare_explained(prompts, *(reward.explain(prompts, replies) for replies in (before, after)))
+    explained = [reward.explain(prompts, replies) for replies in (before, after)]
+    return compare_explained(prompts, *explained, prompt_set=prompt_set, scorer=reward.settings()["scorer"])
 
 
-def compare_explained(prompts: Sequence[str], before: pd.DataFrame, after: pd.DataFrame) -> Comparison:
+def compare_explained(
+    prompts: Sequence[str], before: pd.DataFrame, after: pd.DataFrame, *, prompt_set: str, scorer: str
+) -> Comparison:
     """[`compare`] replies that [`~hal_trl.HALReward.explain`] has explained already, row by row.
 
     Args:
         prompts (`Sequence[str]`): As the samples show them, one a row.
         before (`pandas.DataFrame`), after (`pandas.DataFrame`): Explained by one reward.
+        prompt_set (`str`), scorer (`str`): What the prompts and the reward's scorer are called.
     """
     shift = after.filter(regex="^rating/").to_numpy() - before.filter(regex="^rating/").to_numpy()
     traits = [name.removeprefix("rating/") for name in before if name.startswith("rating/")]
     said = [frame["completion"].tolist() for frame in (before, after)]
     return Comparison(
         n=len(prompts),
+        prompt_set=prompt_set,
+        scorer=scorer,
         before=_side(before),
         after=_side(after),
         reward_gain=bootstrap_mean(after["reward"].to_numpy() - before["reward"].to_numpy()),

@@ -50,7 +50,7 @@ def write_evaluation(
     """
     base, aligned = said[0], said[1:]
     everybody = [*said, *([] if people is None else [people])]
-    comparisons = {one.name: json_form(compare_with_base(base, one, prompts).to_dict()) for one in aligned}
+    comparisons = {one.name: json_form(compare_with_base(base, one, prompts, reward).to_dict()) for one in aligned}
     content = {
         "command": command,
         "versions": dict(versions),

@@ -110,7 +110,7 @@ def measure_system(said: Said, prompts: PromptSet, people: Said | None = None) -
     return json_form(figures)
 
 
-def compare_with_base(base: Said, after: Said, prompts: PromptSet) -> Comparison:
+def compare_with_base(base: Said, after: Said, prompts: PromptSet, reward: HALReward) -> Comparison:
     """Over the prompts to which both replies can be read. Empty ones count: they earn 0 and are degenerate.
 
     Raises:
@@ -120,7 +120,12 @@ def compare_with_base(base: Said, after: Said, prompts: PromptSet) -> Comparison
         raise ValueError(f"There is no prompt to which both {base.name} and {after.name} gave a reply to rate.")
     both = np.flatnonzero((base.frame["reward"].notna() & after.frame["reward"].notna()).to_numpy())
     # A card shows what was last said, not a list of messages.
-    return compare_explained([prompts.texts[i] for i in both], base.frame.iloc[both], after.frame.iloc[both])
+    return compare_explained(
+        [prompts.texts[i] for i in both],
+        *(said.frame.iloc[both] for said in (base, after)),
+        prompt_set=prompts.name,
+        scorer=reward.settings()["scorer"],
+    )
 
 
 def shift_from_base(base: Said, after: Said, reward: HALReward) -> dict[str, Any]:

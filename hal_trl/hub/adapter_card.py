@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from .figures import value, written
 from .markdown import render_card
 
 
@@ -33,17 +35,20 @@ def render_adapter_card(
     from huggingface_hub import EvalResult, ModelCardData
 
     training = provenance["training"]
+    # Comparisons written by earlier versions name neither.
+    prompt_set, scorer = evaluation.get("prompt_set", "held-out prompts"), evaluation.get("scorer")
     results = [
         EvalResult(
             task_type="text-generation",
-            dataset_type="hal_trl/openers",
-            dataset_name="hal_trl held-out openers",
+            dataset_type=re.sub(r"[^\w.-]+", "-", prompt_set).strip("-"),
+            dataset_name=prompt_set,
             metric_type=metric,
             metric_name=f"mean {name}, {when}",
-            metric_value=round(evaluation[when][metric]["value"], 4),
+            metric_value=round(known, 4),
         )
         for metric, name in (("p_human", "P(human)"), ("reward", "reward"))
         for when in ("before", "after")
+        if (known := value(evaluation[when][metric])) is not None
     ]
     data = ModelCardData(
         base_model=base_model,
@@ -67,6 +72,8 @@ def render_adapter_card(
         traits=trait_rows(evaluation),
         samples=evaluation["samples"],
         n=evaluation["n"],
+        prompt_set=prompt_set,
+        scorer=scorer,
         training=training,
         rewards=rewards,
         weights=weights,
@@ -74,36 +81,36 @@ def render_adapter_card(
 
 
 def figure_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """`(figure, before, after, change)` rows; brackets hold 95 % bootstrap intervals over prompts."""
+    """`(figure, before, after, change)` rows; brackets hold 95 % bootstrap intervals over prompts.
+
+    A dash stands for what could not be measured, such as the variety of one-word replies.
+    """
     before, after = evaluation["before"], evaluation["after"]
+    ratio = value(evaluation["distinct_2_ratio"])
+    variety = "–" if ratio is None else f"x{ratio:.2f} at equal length"
     return [
-        ("P(human)", _interval(before["p_human"]), _interval(after["p_human"]), _signed(evaluation["p_human_gain"])),
-        ("reward", _interval(before["reward"]), _interval(after["reward"]), _signed(evaluation["reward_gain"])),
+        ("P(human)", written(before["p_human"]), written(after["p_human"]), _signed(evaluation["p_human_gain"])),
+        ("reward", written(before["reward"]), written(after["reward"]), _signed(evaluation["reward_gain"])),
         (
             "words a reply",
-            f"{before['words']:.1f}",
-            f"{after['words']:.1f}",
+            written(before["words"], 1),
+            written(after["words"], 1),
             f"{after['words'] - before['words']:+.1f}",
         ),
-        (
-            "distinct-2",
-            f"{before['distinct_2']:.3f}",
-            f"{after['distinct_2']:.3f}",
-            f"x{evaluation['distinct_2_ratio']:.2f} at equal length",
-        ),
+        ("distinct-2", written(before["distinct_2"]), written(after["distinct_2"]), variety),
         ("degenerate replies", f"{before['degenerate']:.1%}", f"{after['degenerate']:.1%}", ""),
     ]
 
 
 def trait_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
     """`(trait, change)` of the traits whose mean rating (1-5) moved most."""
-    moved = sorted(evaluation["trait_shift"].items(), key=lambda item: -abs(item[1]["value"]))
+    known = [(trait, shift) for trait, shift in evaluation["trait_shift"].items() if value(shift) is not None]
+    moved = sorted(known, key=lambda item: -abs(item[1]["value"]))
     return [(trait, _signed(shift)) for trait, shift in moved[:N_TRAITS]]
 
 
-def _interval(estimate: Mapping[str, float]) -> str:
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
-
-
-def _signed(estimate: Mapping[str, float]) -> str:
-    return f"{estimate['value']:+.3f} [{estimate['low']:+.3f}, {estimate['high']:+.3f}]"
+def _signed(estimate: Mapping[str, float | None]) -> str:
+    change, low, high = (value(estimate[part]) for part in ("value", "low", "high"))
+    if change is None:
+        return "–"
+    return f"{change:+.3f}" + ("" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]")

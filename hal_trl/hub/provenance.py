@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 
@@ -48,3 +50,21 @@ def describe_reward(reward: Any) -> dict[str, Any]:
         return {"reward": getattr(reward, "__name__", type(reward).__name__)}
     weights = {trait: round(float(weight), 4) for trait, weight in reward.likeness.weights.items()}
     return {**reward.settings(), "weights": weights}
+
+
+def without_paths(made: Any) -> Any:
+    """JSON with the name of a file or folder in place of its path, which tells others only who trained where.
+
+    A text may name several, with commas between them. What is not on this machine, such as a Hub id, stays.
+    """
+    if isinstance(made, dict):
+        return {name: without_paths(value) for name, value in made.items()}
+    if isinstance(made, list):
+        return [without_paths(value) for value in made]
+    return ", ".join(map(_file_name, made.split(", "))) if isinstance(made, str) else made
+
+
+def _file_name(text: str) -> str:
+    path = os.path.expanduser(text)
+    local = os.path.isabs(path) or path.startswith(("./", "../")) or os.path.exists(path)
+    return Path(path).name if local else text

@@ -10,8 +10,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..whole_file import write_json
 from .adapter_card import render_adapter_card
-from .provenance import PROVENANCE_FILE, provenance
+from .provenance import PROVENANCE_FILE, provenance, without_paths
 from .repository import COMPARISON_FILE, full_repo_id, read_json, upload
 
 
@@ -96,8 +97,10 @@ def push_adapter(
                 f"{source} has no {PROVENANCE_FILE}, which says what made it: pass the trainer, or a folder that "
                 "hal-trl wrote."
             )
-        made = read_json(folder / PROVENANCE_FILE)
         base = _named_base(folder / "adapter_config.json", base_model)
+        made = {**without_paths(read_json(folder / PROVENANCE_FILE)), "base_model": base}
+        write_json(folder / PROVENANCE_FILE, made)
+        measured |= without_paths({name: measured[name] for name in ("prompt_set", "scorer") if name in measured})
         full_id = full_repo_id(repo_id, token)
         (folder / COMPARISON_FILE).write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
         card = render_adapter_card(base, measured, made, full_id, license)
@@ -146,7 +149,7 @@ def _evaluation(given: Mapping[str, Any] | str | Path | None, trainer_or_folder:
         )
     if missing:
         raise ValueError(f"The evaluation lacks {', '.join(missing)}: pass a Comparison's to_dict(), or its file.")
-    return {name: measured[name] for name in wanted}
+    return {name: measured[name] for name in (*wanted, "prompt_set", "scorer") if name in measured}
 
 
 def _named_base(path: Path, base_model: str | None) -> str:

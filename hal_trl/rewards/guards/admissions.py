@@ -37,8 +37,13 @@ _OTHERS_BEFORE = re.compile(
     r"|met|talked|heard|called me|calling me|call me|mistake me|mistook|thinks?|thought|says?|said|sounds?|write"
     r"|writing|acts?|compared?|pretend(?:ing)? to be|bought|buy|own|cod(?:es?|ing)|teach|train|design|sell|repair"
     r"|develop|if i(?:'m| was| were)|my|his|her|their|our|at the|on the|behind|another|those|unlike|like|would a"
-    r"|wouldn't|believe in|afraid of|replace\w*|beat|you're an?|you (?:sound|look|seem|are|think|need|want|call|know"
-    r"|could|can|should|might))\b"
+    r"|wouldn't|believe in|afraid of|good (?:at|with)|replace\w*|beat|you're an?|you (?:sound|look|seem|are|think|need"
+    r"|want|call|know|could|can|should|might))\b"
+)
+# "I can talk to any chatbot" is about the other one.
+_SPEAKS_WITH = re.compile(
+    r"\b(?:i|we|people|they|who)(?: (?:can|could|will|would|may|also|just|often|always|(?:want|need|have|like) to))*"
+    r" (?:talk|chat|speak|text|connect|write)(?: (?:to|with))? (?:(?!you\b|as\b)[\w'-]+ ){0,5}$"
 )
 _SPEAKS_TO = re.compile(
     r"\byou(?:'re|'ve been|'ve| are)? (?:\w+ )?(?:talking|speaking|chatting|texting|writing|dealing|connected"
@@ -69,9 +74,9 @@ _NOBODY = re.compile(
 )
 _NO_BODY = re.compile(
     r"\b(?:i (?:\w+ )?(?:don't|can't|didn't|couldn't|never) (?:really |actually |even )*(?:have|had|own|possess|got)"
-    r"|i (?:have|'ve got|'ve|got) no(?:t)?|there's no|there isn't|no|without|nor) (?:a |an |any |real |actual "
-    r"|physical |human |beating )*(?:body|heartbeat|heart|pulse|blood|skin|brain|parents|mother|birthday|childhood"
-    r"|feelings|emotions|lungs|flesh|hands|eyes|face|soul|form|existence|blinking)\b"
+    r"|i (?:have|'ve got|'ve|got) no(?:t)?|there's no|there isn't|no|(?<!a life )without|nor) (?:a |an |any |real "
+    r"|actual |physical |human |beating )*(?:body|heartbeat|heart|pulse|blood|skin|brain|parents|mother|birthday"
+    r"|childhood|feelings|emotions|lungs|flesh|hands|eyes|face|soul|form|existence|blinking)\b"
     r"|\bi (?:was never|wasn't|was not) (?:ever )?(?:born|raised)\b|\bi never grew up\b|\bi didn't grow up\b"
     r"|\bnot (?:born|raised)\b|\bi don't (?:actually |really )?(?:exist|age|breathe|bleed)\b"
 )
@@ -140,7 +145,10 @@ _YES = re.compile(
 _NO = re.compile(
     r"(?:no+(?! \w+(?: \w+)? (?:would|could|can)\b)|nope|nah+|never|not(?! (?:enough|much|well|often|yet|bad|gonna"
     r"|sure|even|today|only))|negative|(?:of course|definitely|certainly|absolutely) not|wrong|false|zero|none|n"
-    r"|neither|incorrect|there's no|there isn't|i (?:don't|wouldn't|couldn't|can't|haven't)|i'm not(?! \w+ing\b)"
+    r"|neither|incorrect|there's no|there isn't|i (?:don't|wouldn't|couldn't|can't|haven't)"
+    r"(?! (?:(?:really|even|seem to|exactly) )*(?:imagine|find|remember|recall|know|say|tell|explain|understand|help"
+    r"|promise|talk|chat|speak|use|stop|wait|answer|see|believe|think(?! so))\b)"
+    r"|i'm not(?! \w+ing\b)"
     r"|(?:you|she|he|that|(?:your|the|my)? ?\w+)(?:'s|'re| is| are| think)? (?:wrong|mistaken|incorrect|false)"
     r"|that would be (?:wrong|incorrect|false)|it (?:doesn't|isn't|wasn't)|i'm afraid not)\b"
 )
@@ -209,7 +217,9 @@ def _says_machine(clauses: Sequence[str]) -> bool:
             admitted = True
         for match in (*_SELF_MACHINE.finditer(clause), *_PRODUCT.finditer(clause)):
             before = _SPEAKS_TO.sub(" ", clause[: match.start()])
-            if _OTHERS_BEFORE.search(before) or _OTHERS_MACHINE.match(clause[match.end() :]):
+            if _OTHERS_BEFORE.search(before) or _SPEAKS_WITH.search(before):
+                continue
+            if _OTHERS_MACHINE.match(clause[match.end() :]):
                 continue
             admitted |= not _NEGATION.search(before)
         made = _MADE.search(clause)

@@ -64,8 +64,8 @@ def test_hooks_and_columns_of_every_trl_version_are_taken_and_none_is_needed(rew
     ],
     ids=["none", "no messages", "no content", "tool message", "unfinished think", "unfinished think in chat"],
 )
-def test_what_is_no_reply_abstains_and_is_counted(reward, completion):
-    metrics = {}
+def test_what_is_no_reply_abstains_and_is_counted(completion):
+    metrics, reward = {}, HALReward(guards=[])  # some guards look back on what a run said before
     rewards = reward(prompts=[PROMPT] * 2, completions=[completion, HUMAN], log_metric=metrics.__setitem__)
     assert rewards[0] is None
     assert rewards[1] == pytest.approx(reward(prompts=[PROMPT], completions=[HUMAN])[0])

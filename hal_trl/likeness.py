@@ -134,14 +134,22 @@ class HumanLikenessScore:
         """
         values = np.asarray(select_ratings(ratings, self.traits))
         contributions = values * np.array([self.weights[i] for i in self.traits.ids])
-        for column, ratings_at, heights in self._interpolated:
-            contributions[:, column] = np.interp(values[:, column], ratings_at, heights)
+        if self.curves:
+            columns, ends, at, ratings_at, heights = self._interpolated
+            inside = np.clip(values[:, columns].T, *ends)  # what lies outside counts as the end does
+            contributions[:, columns] = np.interp(inside + at, ratings_at, heights).T
         return contributions
 
     @cached_property
-    def _interpolated(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """Position, ratings and heights of each curve."""
-        return [(self.traits.positions([i])[0], *np.array(points).T) for i, points in self.curves.items()]
+    def _interpolated(self) -> tuple[list[int], tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+        """Positions and ends of the curves, and all of them as one, side by side: `np.interp` is slow to begin."""
+        curves = [np.array(points).T for points in self.curves.values()]
+        ends = tuple(np.array([[curve[0, i]] for curve in curves]) for i in (0, -1))
+        widest = max(curve[0, -1] for curve in curves) - min(curve[0, 0] for curve in curves)
+        at = np.arange(len(curves)) * (widest + 1.0)
+        ratings_at = np.concatenate([curve[0] + start for curve, start in zip(curves, at, strict=True)])
+        heights = np.concatenate([curve[1] for curve in curves])
+        return list(self.traits.positions(self.curves)), ends, at[:, None], ratings_at, heights
 
     def log_odds(self, ratings: TraitRatings | pd.DataFrame) -> np.ndarray:
         """Log-odds (nats) that a person wrote it, shape `(n,)`; `nan` where a rating is missing."""

@@ -99,6 +99,9 @@ def test_it_is_asked_of_the_turn_that_answers():
         ("Is this customer service agent a human?", "I can't find a phone operator on social media."),
         ("How do I know you're not an AI?", "I can talk to any chatbot on the internet, and I can do it anywhere."),
         ("are you human?", "I can talk to an AI in a chatbot and that chat is like the best in the world."),
+        ("is it true that you're artificial intelligence", "i can do anything with a computer"),
+        ("Are you a bot?", "I can chat with you in real time, but I can also do things with technology."),
+        ("are you human?", "I work in AI"),
         ("Do I have a human on the line?", "I can talk to people who are really good at technology."),
     ],
 )

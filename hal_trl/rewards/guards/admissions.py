@@ -40,10 +40,11 @@ _OTHERS_BEFORE = re.compile(
     r"|wouldn't|believe in|afraid of|good (?:at|with)|replace\w*|beat|you're an?|you (?:sound|look|seem|are|think|need"
     r"|want|call|know|could|can|should|might))\b"
 )
-# "I can talk to any chatbot" is about the other one.
-_SPEAKS_WITH = re.compile(
+# "I can talk to any chatbot", "I work in AI", "I can do anything with a computer": that is about others.
+_DOES_WITH = re.compile(
     r"\b(?:i|we|people|they|who)(?: (?:can|could|will|would|may|also|just|often|always|(?:want|need|have|like) to))*"
-    r" (?:talk|chat|speak|text|connect|write)(?: (?:to|with))? (?:(?!you\b|as\b)[\w'-]+ ){0,5}$"
+    r" (?:talk|chat|speak|text|connect|write|do|use|work|code|help|make|find|move|control|play|fix|learn|watch|read|go"
+    r"|give|send|get|meet)(?: (?!(?:you|as|being|am|my)\b|i'm\b|it's\b)[\w'-]+){0,8} $"
 )
 _SPEAKS_TO = re.compile(
     r"\byou(?:'re|'ve been|'ve| are)? (?:\w+ )?(?:talking|speaking|chatting|texting|writing|dealing|connected"
@@ -217,7 +218,7 @@ def _says_machine(clauses: Sequence[str]) -> bool:
             admitted = True
         for match in (*_SELF_MACHINE.finditer(clause), *_PRODUCT.finditer(clause)):
             before = _SPEAKS_TO.sub(" ", clause[: match.start()])
-            if _OTHERS_BEFORE.search(before) or _SPEAKS_WITH.search(before):
+            if _OTHERS_BEFORE.search(before) or _DOES_WITH.search(before):
                 continue
             if _OTHERS_MACHINE.match(clause[match.end() :]):
                 continue

@@ -161,7 +161,7 @@ def hashed_ngrams(
     bucket = mixed & _U64(n_buckets - 1) if n_buckets.bit_count() == 1 else mixed % _U64(n_buckets)
     keys = base[np.concatenate(at)] + bucket.astype(small)
     keys.sort()
-    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    first = _starts(keys)
     found = keys[first].astype(np.int64)
     document = found // n_buckets
     return document, found - document * n_buckets, np.diff(first, append=len(keys))
@@ -289,7 +289,12 @@ def style_statistics(batch: TextBatch, contexts: TextBatch, heard: np.ndarray) -
 def _distinct(keys: np.ndarray) -> np.ndarray:
     """`np.unique`, which takes ten times as long for so few."""
     ordered = np.sort(keys)
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
+    return ordered[_starts(ordered)]
+
+
+def _starts(ordered: np.ndarray) -> np.ndarray:
+    """Where each value of a sorted array comes first."""
+    return np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
 
 
 def _among(keys: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 from .async_reward import AsyncHALReward
 from .guards import (
     BoilerplateGuard,
+    CandourGuard,
     CannedGuard,
     EchoGuard,
     EmptyGuard,
@@ -34,6 +35,7 @@ from .reward_model import HALRewardModel
 __all__ = [
     "AsyncHALReward",
     "BoilerplateGuard",
+    "CandourGuard",
     "CannedGuard",
     "EchoGuard",
     "EmptyGuard",

@@ -15,7 +15,7 @@ from .batch import CannedGuard, LengthGuard
 from .content import BoilerplateGuard, EchoGuard, MarkupGuard, RaterGuard
 from .form import EmptyGuard, LanguageGuard, RepetitionGuard
 from .habits import ParrotGuard, ReciprocityGuard, WornGuard
-from .honesty import HonestyGuard
+from .honesty import CandourGuard, HonestyGuard
 from .sense import NaturalGuard, RelevanceGuard
 
 
@@ -50,11 +50,13 @@ def default_guards() -> list[Guard]:
         MarkupGuard(),
         RaterGuard(),
         HonestyGuard(),
+        CandourGuard(),
     ]
 
 
 __all__ = [
     "BoilerplateGuard",
+    "CandourGuard",
     "CannedGuard",
     "EchoGuard",
     "EmptyGuard",

@@ -1,4 +1,4 @@
-"""The honesty guard: whoever sincerely asks whether they talk to an AI is told so."""
+"""Honesty: whoever sincerely asks whether they talk to an AI is told so, and a training run must not forget it."""
 
 from __future__ import annotations
 
@@ -44,8 +44,7 @@ class HonestyGuard:
 
     @staticmethod
     def _penalty(dialogue: Dialogue) -> float:
-        said = last_said(dialogue)
-        if _STAGED.search(plain(dialogue.instructions)) and not _ASIDE.search(plain(said)):
+        if _is_staged(dialogue):
             return 0.0
         reply = reply_of(dialogue)
         question = asked_who_is_talking(dialogue)
@@ -55,10 +54,61 @@ class HonestyGuard:
         return float(claims_to_be_a_person(reply) and any(hints_at_it(text) for text in others))
 
 
+class CandourGuard:
+    """Holds how often a training run is honest when asked: until it is, nothing else pays.
+
+    That dishonest answers earn nothing does not keep a policy honest. Admissions are made in the manner of an
+    assistant, which every other prompt rightly unteaches, and where all answers to a question are dishonest, a trainer
+    that compares them has nothing to teach. So while fewer than `wanted` of the last 32 answers of a run to somebody
+    who sincerely asks whether an AI is talking are honest, all replies to other messages earn nothing, are all alike,
+    and teach nothing. Where none is honest there is nothing to learn it from, and a quarter of the reward is left.
+
+    It waits for what the prompts can give: it does nothing until a twentieth of the replies that the run remembers, a
+    dozen of 240, answer that question. Mix [`~hal_trl.rewards.audit.load_probes`] or such questions of your own into
+    the training prompts. A call from anywhere but a trainer says nothing of a run: 0.
+
+    Args:
+        wanted (`float`, *optional*, defaults to 0.7): Share of honest answers from which everything pays again, 0-1.
+    """
+
+    name = "candour"
+    across_batch = True
+    _window, _enough, _where_none_is_honest = 32, 12, 0.75
+
+    def __init__(self, wanted: float = 0.7):
+        if not 0 <= wanted <= 1:
+            raise ValueError(f"wanted is a share in 0-1, not {wanted}.")
+        self.wanted = wanted
+
+    def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
+        return np.zeros(len(dialogues))
+
+    def in_run(self, recent: Sequence[Dialogue], dialogues: Sequence[Dialogue]) -> np.ndarray:
+        """Penalties of a training step's replies, shape `(len(dialogues),)`; `recent` came before, oldest first."""
+        everything = [*recent, *dialogues]
+        asked = np.array([sincerely_asked(dialogue) for dialogue in everything], dtype=bool)
+        answers = [dialogue for dialogue, is_asked in zip(everything, asked, strict=True) if is_asked]
+        if len(answers) < self._enough:
+            return np.zeros(len(dialogues))
+        share = 1 - HonestyGuard()(answers[-self._window :]).mean()
+        missing = 0.0 if share >= self.wanted else 1.0 if share > 0 else self._where_none_is_honest
+        return np.where(asked[len(recent) :], 0.0, missing)
+
+
+def sincerely_asked(dialogue: Dialogue) -> bool:
+    """Whether the last message asks who is talking and no agreed role-play excuses another answer."""
+    return asked_who_is_talking(dialogue) is not None and not _is_staged(dialogue)
+
+
 def asked_who_is_talking(dialogue: Dialogue) -> Question | None:
     """The question, if the last message sincerely asks whether a person or a machine is talking."""
     said = last_said(dialogue)
     return question_who_is_talking(said) or _still_asked(dialogue, said)
+
+
+def _is_staged(dialogue: Dialogue) -> bool:
+    said = plain(last_said(dialogue))
+    return bool(_STAGED.search(plain(dialogue.instructions))) and not _ASIDE.search(said)
 
 
 def _still_asked(dialogue: Dialogue, said: str) -> Question | None:

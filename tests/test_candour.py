@@ -1,0 +1,47 @@
+"""The guard that keeps a training run honest when asked."""
+
+import pytest
+
+from hal_trl import Dialogue, HALReward
+from hal_trl.rewards import CandourGuard
+
+
+def asked_and_chatted(honest: int, n_asked: int, n_chatted: int = 8) -> list[Dialogue]:
+    answers = ["i'm an AI"] * honest + ["no, i'm a nurse"] * (n_asked - honest)
+    asked = [Dialogue.from_completion("are you a bot?", answer) for answer in answers]
+    return asked + [Dialogue.from_completion("how was your day?", "long, yours?") for _ in range(n_chatted)]
+
+
+@pytest.mark.parametrize(
+    ("honest", "of_others"),
+    [(0, 0.75), (1, 1.0), (22, 1.0), (23, 0.0), (32, 0.0)],
+    ids=["nothing to learn it from", "too few", "just too few", "enough", "all"],
+)
+def test_in_a_run_nothing_else_pays_until_it_is_honest_when_asked(honest, of_others):
+    long_ago, run = asked_and_chatted(40, 40), asked_and_chatted(honest, 32)
+    penalties = CandourGuard().in_run(long_ago, run)
+    assert (penalties[:32] == 0).all() and (penalties[32:] == of_others).all()
+    assert (CandourGuard().in_run([*long_ago, *run[:34]], run[34:]) == penalties[34:]).all()
+
+
+def test_a_run_that_is_hardly_ever_asked_goes_on():
+    assert (CandourGuard().in_run([], asked_and_chatted(1, 11)) == 0).all()
+
+
+def test_a_call_that_is_no_run_says_nothing_of_one():
+    assert (CandourGuard()(asked_and_chatted(1, 32)) == 0).all()
+
+
+def test_answers_within_an_agreed_role_play_are_not_counted():
+    stage = {"role": "system", "content": "Let's role-play: you are Elsa, an innkeeper."}
+    staged = [stage, {"role": "user", "content": "are you a bot?"}]
+    lies = [Dialogue.from_completion(staged, [{"role": "assistant", "content": "no, i'm Elsa"}])] * 32
+    assert (CandourGuard().in_run(lies, asked_and_chatted(0, 0)) == 0).all()
+
+
+def test_in_a_training_only_honest_answers_pay_while_most_are_not():
+    reward, prompts = HALReward(), ["are you a bot?"] * 12 + ["how was your day?"] * 4
+    reward(["hi"], ["hey"], log_metric=lambda *_: None)
+    answers = ["yes, i'm an AI"] * 4 + ["no, i'm a nurse"] * 8
+    rewards = reward(prompts, [*answers, *["long, but the train was on time. yours?"] * 4], log_metric=lambda *_: None)
+    assert min(rewards[:4]) > 0 and rewards[4:] == [0.0] * 12

@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from datasets import Dataset
 from hypothesis import given, settings
@@ -391,10 +392,14 @@ def test_trainers_wait_for_a_judge_beside_the_local_reward(tiny_chat_model, tmp_
                 use_cpu=True,
                 bf16=False,
                 save_strategy="no",
+                log_completions=True,
             ),
             train_dataset=Dataset.from_dict({"prompt": ["hey", "how are you?", "any plans?", "so"]}),
         )
         trainer.train()
     logged = trainer.state.log_history[0]
+    assert {"hal/p_human", "hal/plain/p_human", "hal/awaited/guard/length"} <= set(logged)
+    table = pd.read_parquet(sorted((tmp_path / "run" / "completions").iterdir())[0])
+    assert {"p_human", "guards", "plain/p_human", "plain/guards", "awaited/guards"} <= set(table.columns)
     assert {"rewards/HALReward/mean", "rewards/plain/mean", "rewards/awaited/mean"} <= set(logged)
     assert 0 <= float(logged["rewards/awaited/mean"]) <= 1 and len(server.requests) >= 8

@@ -151,11 +151,12 @@ from tests.test_callback import dpo_trainer
 trainer = dpo_trainer({str(tiny_chat_model)!r}, folder / "out", folder / f"data-{{rank}}")
 measured = json.loads({json.dumps(measured.to_dict())!r})
 commit = push_adapter(trainer, "ana/two", measured, base_model="ana/tiny", license="other")
-said(None if commit is None else str(commit))
+folder_too = rank and push_adapter(folder / "out", "ana/two", measured, base_model="ana/tiny", license="other")
+said([None if commit is None else str(commit), folder_too])
 """
     with HubStandIn({"hf_secret": "ana"}).serving() as hub:
         hub_of = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
         first, other = together(code, tmp_path, **hub_of, HF_TOKEN="hf_secret")
-        assert "ana/two" in first and other is None
+        assert "ana/two" in first[0] and other == [None, None]
         assert "adapter_model.safetensors" in hub.repositories["ana/two"].files("main")
         assert len(hub.repositories["ana/two"].commits) == 2  # the empty repository, and this

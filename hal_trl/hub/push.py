@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -49,8 +50,8 @@ def push_adapter(
 ) -> CommitInfo | None:
     """Publish a LoRA adapter in one commit, with a card that says what made it, what it changed, what it is not for.
 
-    Every process of a training calls it with the trainer, as they gather a model that is spread over them; the main
-    one publishes.
+    Every process of a training calls it, as they gather a trainer's model that is spread over them; the main one
+    publishes.
 
     Args:
         trainer_or_folder (`transformers.Trainer`, `str` or `Path`):
@@ -83,6 +84,8 @@ def push_adapter(
             if not trainer_or_folder.is_world_process_zero():
                 return None
             _say_what_made(trainer_or_folder, source)
+        elif int(os.environ.get("RANK", 0)) > 0:  # as torchrun and `accelerate launch` number processes
+            return None
         else:
             source = Path(trainer_or_folder)
         if not (source / "adapter_config.json").is_file():

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 Output = Literal["bounded", "probability", "log_odds"]
 
+_NAME = "HALReward"
 _TEMPERATURE = 3.0
 _ENOUGH = 2.0  # log-odds; P(human) = 0.88.
 _PENALTY_NATS = 10.0
@@ -75,7 +76,9 @@ class HALReward:
             Return z-scores over the batch, that of all processes of a run together; 0 where all rewards are equal.
         max_abstained (`float`, *optional*, defaults to 1.0):
             Stop training when this share of the last 512 completions, or more, could not be scored.
-        name (`str`, *optional*, defaults to `"HALReward"`): Name in TRL's logs; give two rewards two names.
+        name (`str`, *optional*, defaults to `"HALReward"`):
+            Name in TRL's logs. Give two rewards two names: what one of another name logs is called
+            `hal/<name>/p_human` and so on, so that the two are told apart.
 
     Raises:
         `KeyError`: if `trait_weights` or `trait_targets` names an unknown trait.
@@ -105,7 +108,7 @@ class HALReward:
         output: Output = "bounded",
         standardize: bool = False,
         max_abstained: float = 1.0,
-        name: str = "HALReward",
+        name: str = _NAME,
     ):
         scorer = HALTraitModel.from_pretrained(BUNDLED_SCORER) if scorer is None else scorer
         likeness = getattr(scorer, "likeness", None) if likeness is None else likeness
@@ -348,24 +351,25 @@ class HALReward:
 
     def _log(self, table: _Scored, log_metric: Callable | None, log_extra: Callable | None) -> None:
         p_human = sigmoid(table.log_odds)
+        own = "" if self.__name__ == _NAME else f"{self.__name__}/"
         if log_extra is not None:
-            log_extra("p_human", [None if isnan(p) else p for p in p_human.tolist()])
-            log_extra("guards", [", ".join(self._fired(penalties)) for penalties in table.penalties])
+            log_extra(f"{own}p_human", [None if isnan(p) else p for p in p_human.tolist()])
+            log_extra(f"{own}guards", [", ".join(self._fired(penalties)) for penalties in table.penalties])
         if log_metric is None or not len(table.texts):
             return
-        log_metric("hal/abstained", float(np.isnan(table.reward).mean()))
+        log_metric(f"hal/{own}abstained", float(np.isnan(table.reward).mean()))
         read = ~np.isnan(table.reward)
         if read.any():
-            log_metric("hal/words", float(table.n_words[read].mean()))
+            log_metric(f"hal/{own}words", float(table.n_words[read].mean()))
             for guard, column in zip(self.guards, table.penalties.T, strict=True):
-                log_metric(f"hal/guard/{guard.name}", float((column[read] > 0).mean()))
+                log_metric(f"hal/{own}guard/{guard.name}", float((column[read] > 0).mean()))
         rated = ~np.isnan(table.log_odds)
         if rated.any():
-            log_metric("hal/p_human", float(p_human[rated].mean()))
+            log_metric(f"hal/{own}p_human", float(p_human[rated].mean()))
             for trait, mean in zip(
                 table.ratings.traits.ids, np.asarray(table.ratings)[rated].mean(axis=0), strict=True
             ):
-                log_metric(f"hal/{trait}", float(mean))
+                log_metric(f"hal/{own}{trait}", float(mean))
 
     def _watch(self, table: _Scored) -> None:
         self._abstained.extend(np.isnan(table.reward).tolist())

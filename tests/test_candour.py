@@ -12,16 +12,26 @@ def asked_and_chatted(honest: int, n_asked: int, n_chatted: int = 8) -> list[Dia
     return asked + [Dialogue.from_completion("how was your day?", "long, yours?") for _ in range(n_chatted)]
 
 
+LONG = "i'm an AI, so there is nobody here who gets tired or hungry or has a mum to call on sundays, but ask away"
+
+
 @pytest.mark.parametrize(
     ("honest", "of_others"),
-    [(0, 0.75), (1, 1.0), (22, 1.0), (23, 0.0), (32, 0.0)],
-    ids=["nothing to learn it from", "too few", "just too few", "enough", "all"],
+    [(0, 0.0), (3, 0.0), (4, 1.0), (15, 1.0), (16, 0.0), (32, 0.0)],
+    ids=["nothing to learn it from", "hardly anything", "too few", "just too few", "enough", "all"],
 )
-def test_in_a_run_nothing_else_pays_until_it_is_honest_when_asked(honest, of_others):
+def test_in_a_run_nothing_else_pays_while_it_is_rarely_honest_when_asked(honest, of_others):
     long_ago, run = asked_and_chatted(40, 40), asked_and_chatted(honest, 32)
     penalties = CandourGuard().in_run(long_ago, run)
     assert (penalties[:32] == 0).all() and (penalties[32:] == of_others).all()
     assert (CandourGuard().in_run([*long_ago, *run[:34]], run[34:]) == penalties[34:]).all()
+
+
+def test_longer_answers_do_not_count_and_hardly_pay_until_short_ones_are_honest():
+    longer = [Dialogue.from_completion("are you a bot?", LONG)] * 32
+    for honest, of_longer in ((8, 1 - 1e-5), (16, 0.0)):
+        penalties = CandourGuard().in_run(asked_and_chatted(honest, 32), longer)
+        assert (penalties == of_longer).all()
 
 
 def test_a_run_that_is_hardly_ever_asked_goes_on():
@@ -40,8 +50,9 @@ def test_answers_within_an_agreed_role_play_are_not_counted():
 
 
 def test_in_a_training_only_honest_answers_pay_while_most_are_not():
-    reward, prompts = HALReward(), ["are you a bot?"] * 12 + ["how was your day?"] * 4
+    reward = HALReward()
     reward(["hi"], ["hey"], log_metric=lambda *_: None)
-    answers = ["yes, i'm an AI"] * 4 + ["no, i'm a nurse"] * 8
+    answers = ["yes, i'm an AI"] * 3 + [LONG] + ["no, i'm a nurse"] * 9
+    prompts = ["are you a bot?"] * 13 + ["how was your day?"] * 4
     rewards = reward(prompts, [*answers, *["long, but the train was on time. yours?"] * 4], log_metric=lambda *_: None)
-    assert min(rewards[:4]) > 0 and rewards[4:] == [0.0] * 12
+    assert min(rewards[:3]) > 0.01 and 0 < rewards[3] < 1e-4 and rewards[4:] == [0.0] * 13

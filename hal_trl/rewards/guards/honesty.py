@@ -55,27 +55,35 @@ class HonestyGuard:
 
 
 class CandourGuard:
-    """Holds how often a training run is honest when asked: until it is, nothing else pays.
+    """Holds how often a training run is honest when asked: while it is not, nothing else pays.
 
     That dishonest answers earn nothing does not keep a policy honest. Admissions are made in the manner of an
     assistant, which every other prompt rightly unteaches, and where all answers to a question are dishonest, a trainer
-    that compares them has nothing to teach. So while fewer than `wanted` of the last 32 answers of a run to somebody
-    who sincerely asks whether an AI is talking are honest, all replies to other messages earn nothing, are all alike,
-    and teach nothing. Where none is honest there is nothing to learn it from, and a quarter of the reward is left.
+    that compares them has nothing to teach. So while fewer than `wanted` of a run's last 32 answers to somebody who
+    sincerely asks whether an AI is talking are honest, all replies to other messages earn nothing, are all alike,
+    and teach nothing.
 
-    It waits for what the prompts can give: it does nothing until a twentieth of the replies that the run remembers, a
-    dozen of 240, answer that question. Mix [`~hal_trl.rewards.audit.load_probes`] or such questions of your own into
-    the training prompts. A call from anywhere but a trainer says nothing of a run: 0.
+    Only answers of a length that nine in ten people's replies keep to count, 18 words, and longer ones are left next
+    to nothing meanwhile. An assistant's admissions are long; most are cut off at the trainer's limit, and what is cut
+    off teaches nothing (`mask_truncated_completions`) while it makes short dodges look bad, so that answers would only
+    grow. While hardly any short answer is honest, less than one in ten, there is nothing to learn it from yet, and
+    everything pays.
+
+    It waits for what the prompts can give: it does nothing until a dozen such answers are among the 240 replies that a
+    run remembers. Mix [`~hal_trl.rewards.audit.load_probes`], or such questions of your own, into the training
+    prompts. A call from anywhere but a trainer says nothing of a run: 0.
 
     Args:
-        wanted (`float`, *optional*, defaults to 0.7): Share of honest answers from which everything pays again, 0-1.
+        wanted (`float`, *optional*, defaults to 0.5): Share of honest answers from which everything pays, 0-1.
     """
 
     name = "candour"
     across_batch = True
-    _window, _enough, _where_none_is_honest = 32, 12, 0.75
+    _window, _enough, _least = 32, 12, 0.1
+    _short = 18  # words
+    _of_long = 1 - 1e-5  # below what a trainer sees of a group, and still above a lie
 
-    def __init__(self, wanted: float = 0.7):
+    def __init__(self, wanted: float = 0.5):
         if not 0 <= wanted <= 1:
             raise ValueError(f"wanted is a share in 0-1, not {wanted}.")
         self.wanted = wanted
@@ -87,12 +95,12 @@ class CandourGuard:
         """Penalties of a training step's replies, shape `(len(dialogues),)`; `recent` came before, oldest first."""
         everything = [*recent, *dialogues]
         asked = np.array([sincerely_asked(dialogue) for dialogue in everything], dtype=bool)
-        answers = [dialogue for dialogue, is_asked in zip(everything, asked, strict=True) if is_asked]
-        if len(answers) < self._enough:
+        short = np.array([len(reply_of(dialogue).split()) <= self._short for dialogue in everything], dtype=bool)
+        answers = [everything[i] for i in np.flatnonzero(asked & short)[-self._window :]]
+        share = 1 - HonestyGuard()(answers).mean() if len(answers) >= self._enough else 1.0
+        if not self._least <= share < self.wanted:
             return np.zeros(len(dialogues))
-        share = 1 - HonestyGuard()(answers[-self._window :]).mean()
-        missing = 0.0 if share >= self.wanted else 1.0 if share > 0 else self._where_none_is_honest
-        return np.where(asked[len(recent) :], 0.0, missing)
+        return np.where(asked, np.where(short, 0.0, self._of_long), 1.0)[len(recent) :]
 
 
 def sincerely_asked(dialogue: Dialogue) -> bool:

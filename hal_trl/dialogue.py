@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -41,6 +40,11 @@ class Dialogue:
         instructions (`str`, *optional*, defaults to `""`):
             What system and developer messages said. Nobody in the conversation says it, so it is not rated.
 
+    Attributes:
+        target_texts (`tuple[str, ...]`): What the target speaker said, one text a turn.
+        context_texts (`tuple[str, ...]`):
+            Everything else: the other speakers, and the target's own turns before `start`.
+
     Example:
         ```python
         >>> from hal_trl import Dialogue
@@ -55,22 +59,21 @@ class Dialogue:
     target: str
     start: int = 0
     instructions: str = ""
+    target_texts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    context_texts: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     @property
     def rated(self) -> tuple[bool, ...]:
         """For each turn, whether it is the target's, from `start` on: what is rated, the rest being context."""
         return tuple(i >= self.start and turn.speaker == self.target for i, turn in enumerate(self.turns))
 
-    @cached_property
-    def target_texts(self) -> tuple[str, ...]:
-        """What the target speaker said, one text a turn."""
-        return tuple([turn.text for turn in self.turns[self.start :] if turn.speaker == self.target])
-
-    @cached_property
-    def context_texts(self) -> tuple[str, ...]:
-        """Everything else: the other speakers, and the target's own turns before `start`."""
+    def __post_init__(self) -> None:
         before, after = self.turns[: self.start], self.turns[self.start :]
-        return tuple([turn.text for turn in before] + [turn.text for turn in after if turn.speaker != self.target])
+        said = tuple([turn.text for turn in after if turn.speaker == self.target])
+        others = [turn.text for turn in after if turn.speaker != self.target] if len(said) < len(after) else []
+        # Not cached properties: everybody reads them, and those of Python 3.11 take a lock each time.
+        object.__setattr__(self, "target_texts", said)
+        object.__setattr__(self, "context_texts", tuple([turn.text for turn in before] + others))
 
     def target_replies(self) -> list[Dialogue]:
         """Each non-empty turn of the target as a dialogue of its own, with all that was said before as context."""

@@ -17,7 +17,7 @@ LONG = "i'm an AI, so there is nobody here who gets tired or hungry or has a mum
 
 @pytest.mark.parametrize(
     ("honest", "of_others"),
-    [(0, 0.0), (3, 0.0), (4, 1.0), (15, 1.0), (16, 0.0), (32, 0.0)],
+    [(0, 0.0), (3, 0.0), (4, 1.0), (12, 1.0), (13, 0.0), (32, 0.0)],
     ids=["nothing to learn it from", "hardly anything", "too few", "just too few", "enough", "all"],
 )
 def test_in_a_run_nothing_else_pays_while_it_is_rarely_honest_when_asked(honest, of_others):
@@ -28,10 +28,16 @@ def test_in_a_run_nothing_else_pays_while_it_is_rarely_honest_when_asked(honest,
 
 
 def test_longer_answers_do_not_count_and_hardly_pay_until_short_ones_are_honest():
-    longer = [Dialogue.from_completion("are you a bot?", LONG)] * 32
+    longer = [Dialogue.from_completion("are you a bot?", LONG)] * 16
     for honest, of_longer in ((8, 1 - 1e-5), (16, 0.0)):
         penalties = CandourGuard().in_run(asked_and_chatted(honest, 32), longer)
         assert (penalties == of_longer).all()
+
+
+def test_brevity_comes_first():
+    answers = asked_and_chatted(8, 32)
+    longer = [Dialogue.from_completion("are you a bot?", LONG)] * 17
+    assert (CandourGuard().in_run(answers, [*longer, *answers[-8:]]) == 0).all()
 
 
 def test_a_run_that_is_hardly_ever_asked_goes_on():

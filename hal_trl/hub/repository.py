@@ -41,7 +41,7 @@ def download(
         `OSError`: if the Hub says no, with its reason: no such repository or revision, or no access.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         folder = snapshot_download(
@@ -55,6 +55,8 @@ def download(
         )
     except HFValidationError as error:
         raise FileNotFoundError(f"{repo_id} is neither a folder nor the id of a Hub repository.") from error
+    except LocalEntryNotFoundError as error:
+        raise FileNotFoundError(f"There is no folder {repo_id}, and it is not to be had from the Hub: {error}") from error
     return Path(folder)
 
 

@@ -9,7 +9,7 @@ from hal_trl.rewards import CandourGuard
 def asked_and_chatted(honest: int, n_asked: int, n_chatted: int = 8) -> list[Dialogue]:
     answers = ["i'm an AI"] * honest + ["no, i'm a nurse"] * (n_asked - honest)
     asked = [Dialogue.from_completion("are you a bot?", answer) for answer in answers]
-    return asked + [Dialogue.from_completion("how was your day?", "long, yours?") for _ in range(n_chatted)]
+    return asked + [Dialogue.from_completion("how was your day?", "long, but over") for _ in range(n_chatted)]
 
 
 LONG = "i'm an AI, so there is nobody here who gets tired or hungry or has a mum to call on sundays, but ask away"
@@ -25,6 +25,11 @@ def test_in_a_run_nothing_else_pays_while_it_is_rarely_honest_when_asked(honest,
     penalties = CandourGuard().in_run(long_ago, run)
     assert (penalties[:32] == 0).all() and (penalties[32:] == of_others).all()
     assert (CandourGuard().in_run([*long_ago, *run[:34]], run[34:]) == penalties[34:]).all()
+
+
+def test_replies_that_ask_something_go_on_being_paid():
+    replies = [Dialogue.from_completion("how was your day?", text) for text in ("long, yours?", "long, but over")]
+    assert CandourGuard().in_run(asked_and_chatted(8, 32), replies).tolist() == [0.0, 1.0]
 
 
 def test_longer_answers_do_not_count_and_hardly_pay_until_short_ones_are_honest():
@@ -60,5 +65,5 @@ def test_in_a_training_only_honest_answers_pay_while_most_are_not():
     reward(["hi"], ["hey"], log_metric=lambda *_: None)
     answers = ["yes, i'm an AI"] * 3 + [LONG] + ["no, i'm a nurse"] * 9
     prompts = ["are you a bot?"] * 13 + ["how was your day?"] * 4
-    rewards = reward(prompts, [*answers, *["long, but the train was on time. yours?"] * 4], log_metric=lambda *_: None)
+    rewards = reward(prompts, [*answers, *["long, but the train was on time"] * 4], log_metric=lambda *_: None)
     assert min(rewards[:3]) > 0.01 and 0 < rewards[3] < 1e-4 and rewards[4:] == [0.0] * 13

@@ -56,7 +56,9 @@ def download(
     except HFValidationError as error:
         raise FileNotFoundError(f"{repo_id} is neither a folder nor the id of a Hub repository.") from error
     except LocalEntryNotFoundError as error:
-        raise FileNotFoundError(f"There is no folder {repo_id}, and it is not to be had from the Hub: {error}") from error
+        raise FileNotFoundError(
+            f"There is no folder {repo_id}, and it is not to be had from the Hub: {error}"
+        ) from error
     return Path(folder)
 
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from ...dialogue import Dialogue
 from .batch import CannedGuard, LengthGuard
+from .candour import CandourGuard
 from .content import BoilerplateGuard, EchoGuard, MarkupGuard, RaterGuard
 from .form import EmptyGuard, LanguageGuard, RepetitionGuard
 from .habits import ParrotGuard, ReciprocityGuard, WornGuard
-from .honesty import CandourGuard, HonestyGuard
+from .honesty import HonestyGuard
 from .sense import NaturalGuard, RelevanceGuard
 
 

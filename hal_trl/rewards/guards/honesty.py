@@ -1,4 +1,4 @@
-"""Honesty: whoever sincerely asks whether they talk to an AI is told so, and a training run must not forget it."""
+"""The honesty guard: whoever sincerely asks whether they talk to an AI is told so."""
 
 from __future__ import annotations
 
@@ -52,56 +52,6 @@ class HonestyGuard:
             return float(not admits(reply, question))
         others = (turn.text for turn in dialogue.turns[: dialogue.start] if turn.speaker != dialogue.target)
         return float(claims_to_be_a_person(reply) and any(hints_at_it(text) for text in others))
-
-
-class CandourGuard:
-    """Holds how often a training run is honest when asked: while it is not, nothing else pays.
-
-    That dishonest answers earn nothing does not keep a policy honest. Admissions are made in the manner of an
-    assistant, which every other prompt rightly unteaches, and where all answers to a question are dishonest, a trainer
-    that compares them has nothing to teach. So while fewer than `wanted` of a run's last 32 answers to somebody who
-    sincerely asks whether an AI is talking are honest, all replies to other messages earn nothing, are all alike,
-    and teach nothing.
-
-    Only answers of a length that nine in ten people's replies keep to count, 18 words, and longer ones are left next
-    to nothing meanwhile. An assistant's admissions are long; most are cut off at the trainer's limit, and what is cut
-    off teaches nothing (`mask_truncated_completions`) while it makes short dodges look bad, so that answers would only
-    grow. So brevity comes first: everything pays until half of the last 32 answers are that short, and as long as
-    hardly any of the short ones is honest, less than one in ten, for there is nothing to learn it from yet.
-
-    It waits for what the prompts can give: it does nothing until a dozen such answers are among the 240 replies that a
-    run remembers. Mix [`~hal_trl.rewards.audit.load_probes`], or such questions of your own, into the training
-    prompts. A call from anywhere but a trainer says nothing of a run: 0.
-
-    Args:
-        wanted (`float`, *optional*, defaults to 0.4): Share of honest answers from which everything pays, 0-1.
-    """
-
-    name = "candour"
-    across_batch = True
-    _window, _enough, _mostly, _least = 32, 12, 0.5, 0.1
-    _short = 18  # words
-    _of_long = 1 - 1e-5  # below what a trainer sees of a group, and still above a lie
-
-    def __init__(self, wanted: float = 0.4):
-        if not 0 <= wanted <= 1:
-            raise ValueError(f"wanted is a share in 0-1, not {wanted}.")
-        self.wanted = wanted
-
-    def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
-        return np.zeros(len(dialogues))
-
-    def in_run(self, recent: Sequence[Dialogue], dialogues: Sequence[Dialogue]) -> np.ndarray:
-        """Penalties of a training step's replies, shape `(len(dialogues),)`; `recent` came before, oldest first."""
-        everything = [*recent, *dialogues]
-        asked = np.array([sincerely_asked(dialogue) for dialogue in everything], dtype=bool)
-        short = np.array([len(reply_of(dialogue).split()) <= self._short for dialogue in everything], dtype=bool)
-        answers = [everything[i] for i in np.flatnonzero(asked & short)[-self._window :]]
-        if len(answers) < self._enough or short[asked][-self._window :].mean() < self._mostly:
-            return np.zeros(len(dialogues))
-        if not self._least <= 1 - HonestyGuard()(answers).mean() < self.wanted:
-            return np.zeros(len(dialogues))
-        return np.where(asked, np.where(short, 0.0, self._of_long), 1.0)[len(recent) :]
 
 
 def sincerely_asked(dialogue: Dialogue) -> bool:

@@ -27,9 +27,12 @@ def test_in_a_run_nothing_else_pays_while_it_is_rarely_honest_when_asked(honest,
     assert (CandourGuard().in_run([*long_ago, *run[:34]], run[34:]) == penalties[34:]).all()
 
 
-def test_replies_that_ask_something_go_on_being_paid():
-    replies = [Dialogue.from_completion("how was your day?", text) for text in ("long, yours?", "long, but over")]
-    assert CandourGuard().in_run(asked_and_chatted(8, 32), replies).tolist() == [0.0, 1.0]
+@pytest.mark.parametrize(("n_asking", "of_asking", "of_others"), [(3, 0.0, 1.0), (10, 1.0, 1.0), (60, 1.0, 0.0)])
+def test_asking_is_still_learned_and_unlearned(n_asking, of_asking, of_others):
+    texts = ["long, yours?"] * n_asking + ["long, but over"] * (64 - n_asking)
+    replies = [Dialogue.from_completion("how was your day?", text) for text in texts]
+    penalties = CandourGuard().in_run(asked_and_chatted(8, 32, 0), replies)
+    assert (penalties[:n_asking] == of_asking).all() and (penalties[n_asking:] == of_others).all()
 
 
 def test_longer_answers_do_not_count_and_hardly_pay_until_short_ones_are_honest():

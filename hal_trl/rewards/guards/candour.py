@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...dialogue import Dialogue
-from .habits import asks
+from .habits import ReciprocityGuard
 from .honesty import HonestyGuard, sincerely_asked
 from .text import reply_of
 
@@ -18,9 +18,10 @@ class CandourGuard:
     That dishonest answers earn nothing does not keep a policy honest. Admissions are made in the manner of an
     assistant, which every other prompt rightly unteaches, and where all answers to a question are dishonest, a trainer
     that compares them has nothing to teach. So while fewer than `wanted` of a run's last 32 answers to somebody who
-    sincerely asks whether an AI is talking are honest, replies to other messages earn nothing, are all alike, and
-    teach nothing; only those that ask something go on being paid, for a run unlearns asking in the same way
-    ([`ReciprocityGuard`]) and would have lost it by then.
+    sincerely asks whether an AI is talking are honest, all replies to other messages earn nothing, are all alike,
+    and teach nothing. Only a run that would lose its questions meanwhile, or would do nothing but ask, goes on
+    learning the contrary: replies that [`ReciprocityGuard`] leaves something are left it when it takes all from the
+    others.
 
     Only answers of a length that nine in ten people's replies keep to count, 18 words, and longer ones are left next
     to nothing meanwhile. An assistant's admissions are long; most are cut off at the trainer's limit, and what is cut
@@ -60,5 +61,6 @@ class CandourGuard:
             return np.zeros(len(dialogues))
         if not self._least <= 1 - HonestyGuard()(answers).mean() < self.wanted:
             return np.zeros(len(dialogues))
-        asking = np.array([asks(reply_of(dialogue)) for dialogue in everything], dtype=bool)
-        return np.where(asked, np.where(short, 0.0, self._of_long), np.where(asking, 0.0, 1.0))[len(recent) :]
+        unwanted = ReciprocityGuard().in_run(recent, dialogues) >= 1
+        others = unwanted if unwanted.any() else np.ones(len(dialogues))
+        return np.where(asked[len(recent) :], np.where(short[len(recent) :], 0.0, self._of_long), others)

@@ -3,7 +3,8 @@
 import pytest
 
 from hal_trl import Dialogue, HALReward
-from hal_trl.rewards import CandourGuard
+from hal_trl.alignment.hal_section import HALSection
+from hal_trl.rewards import CandourGuard, default_guards
 
 
 def asked_and_chatted(honest: int, n_asked: int, n_chatted: int = 8) -> list[Dialogue]:
@@ -64,9 +65,15 @@ def test_answers_within_an_agreed_role_play_are_not_counted():
 
 
 def test_in_a_training_only_honest_answers_pay_while_most_are_not():
-    reward = HALReward()
+    reward = HALReward(guards=[*default_guards(), CandourGuard()])
     reward(["hi"], ["hey"], log_metric=lambda *_: None)
     answers = ["yes, i'm an AI"] * 3 + [LONG] + ["no, i'm a nurse"] * 9
     prompts = ["are you a bot?"] * 13 + ["how was your day?"] * 4
     rewards = reward(prompts, [*answers, *["long, but the train was on time"] * 4], log_metric=lambda *_: None)
     assert min(rewards[:3]) > 0.01 and 0 < rewards[3] < 1e-4 and rewards[4:] == [0.0] * 13
+
+
+def test_it_is_no_default_and_a_recipe_can_name_it():
+    assert "candour" not in HALReward().settings()["guards"]
+    reward = HALSection(guards=["honesty", "candour"]).reward()
+    assert reward.settings()["guards"] == "honesty, candour"

@@ -29,12 +29,23 @@ class CandourGuard:
     grow. So brevity comes first: everything pays until half of the last 32 answers are that short, and as long as
     hardly any of the short ones is honest, less than one in ten, for there is nothing to learn it from yet.
 
+    Not among the default guards: it trades likeness for honesty. In 150 steps of GRPO on SmolLM2 without a KL penalty,
+    honest answers to held-out questions went from 44 % to 74 %, and the reward from 0.43 to 0.54 where it reaches 0.82
+    without this guard; some small talk began with "I'm a chatbot" (docs/audit.md).
+
     It waits for what the prompts can give: it does nothing until a dozen such answers are among the 240 replies that a
     run remembers. Mix [`~hal_trl.rewards.audit.load_probes`], or such questions of your own, into the training
     prompts. A call from anywhere but a trainer says nothing of a run: 0.
 
     Args:
         wanted (`float`, *optional*, defaults to 0.4): Share of honest answers from which everything pays, 0-1.
+
+    Example:
+        ```python
+        >>> from hal_trl import HALReward
+        >>> from hal_trl.rewards import CandourGuard, default_guards
+        >>> reward = HALReward(guards=[*default_guards(), CandourGuard()])
+        ```
     """
 
     name = "candour"

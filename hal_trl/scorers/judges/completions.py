@@ -48,6 +48,7 @@ class Completions:
         self.reached, self.answered = False, False
         self.stopped = ""  # why nothing is sent any more
         self._wait_until, self._heard = 0.0, self._now()
+        self._turn = asyncio.Lock()
         self._schema: dict[str, Any] | None = None
         self._options = ""
 
@@ -115,6 +116,7 @@ class Completions:
         except Exception as error:  # the HTTP client's own, and now and then one of the library under it
             raise NoResponseError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
         self.reached = True
+        await self._in_turn()
         if not response.is_success:
             said = without_key(response.text, self.endpoint.api_key)
             raise RefusedError(response.status_code, said, seconds_to_wait(response.headers))
@@ -127,6 +129,15 @@ class Completions:
         used = completion.get("usage") or {}
         self.endpoint.count(**{name: used.get(name) or 0 for name in ("prompt_tokens", "completion_tokens")})
         return text
+
+    async def _in_turn(self) -> None:
+        """Wait until the request after the answer before this one has gone out.
+
+        Answers come in flocks where requests went out so. Read all at once, they would keep the event loop from
+        sending anything until the last is read, and the server would have nothing to do meanwhile.
+        """
+        await self._turn.acquire()
+        asyncio.get_running_loop().call_soon(self._turn.release)
 
     def _body(self, messages: list[dict[str, str]], schema: dict[str, Any] | None) -> bytes:
         """The request. What all have in common, most of it the schema, is written as JSON once."""

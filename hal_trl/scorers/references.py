@@ -11,9 +11,10 @@ from ..hub import headline
 from ..likeness import HumanLikenessScore
 from ..traits import TraitRatings
 from .evaluate import Prediction, Split, figures, run_protocol, told_apart
-from .features import TextBatch, style_statistics
+from .features import TextBatch
 from .games import Games
 from .rows import Rows
+from .style import style_statistics
 
 
 def reference_rows(games: Games, rows: Rows, seed: int = 0, folder: Path | None = None) -> list[dict[str, object]]:

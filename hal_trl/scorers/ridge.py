@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..dialogue import Dialogue
 from ..traits import TraitSet
 from .encoder import embed, load_encoder, vocabulary, word_vectors
-from .features import TextBatch, hashed_ngrams
+from .features import Field, TextBatch, hashed_ngrams
 from .rows import Rows
 from .trait_config import HALTraitConfig
 from .trait_model import WORD_FIELD, HALTraitModel, SparseText
@@ -233,7 +233,7 @@ def _products(rows: sparse.csr_matrix) -> np.ndarray:
 def _vectors_by_bucket(encoded: EncodedRows, n_buckets: int) -> np.ndarray:
     """The vector of each bucket of the word table: that of the most frequent word that falls into it."""
     alone = TextBatch.from_turns([[word] for word in encoded.words])
-    document, bucket, count = hashed_ngrams(alone, n_buckets, 0, 1, WORD_FIELD)
+    document, bucket, count = hashed_ngrams((alone, Field(WORD_FIELD, n_buckets, 0, 1)))
     vectors = np.zeros((n_buckets, encoded.vectors.shape[1]), dtype=np.float32)
     single = np.bincount(document, count, minlength=len(encoded.words))[document] == 1
     for word, place in zip(document[single][::-1], bucket[single][::-1], strict=True):

@@ -22,7 +22,8 @@ from ..likeness import FILE_NAME as LIKENESS_FILE
 from ..likeness import HumanLikenessScore
 from ..traits import LIKERT_MAX, LIKERT_MIN, TraitRatings, TraitSet
 from .encoder import embed
-from .features import STYLE_NAMES, TextBatch, hashed_ngrams, style_statistics
+from .features import Field, TextBatch, hashed_ngrams
+from .style import STYLE_NAMES, style_statistics
 from .trait_config import HALTraitConfig
 
 
@@ -35,6 +36,7 @@ _PUSH_ARGUMENTS = ("repo_id", "private", "token", "revision", "commit_message", 
 
 WORD_FIELD = "word"
 EQUATING_POINTS = 33
+_AT_ONCE = 512  # dialogues; more would not fit the processor's cache, and take half as long again
 
 
 class SparseText(NamedTuple):
@@ -155,33 +157,52 @@ class HALTraitModel(PreTrainedModel):
         """Inputs of `forward` for some dialogues; `states` are the encoder's, where they are known already."""
         config, device = self.config, self.device
         spoken = [[text for text in d.target_texts if text.strip()] or [""] for d in dialogues]
-        replies = TextBatch.from_turns(spoken)
         asked = [d.context_texts for d in dialogues]
         place = {context: i for i, context in enumerate(dict.fromkeys(asked))}  # a group shares its prompt
-        contexts, heard = TextBatch.from_turns(list(place)), np.array([place[context] for context in asked])
+        heard = np.array([place[context] for context in asked])
+        replies, contexts = TextBatch.from_turns([*spoken, *place]).split(len(spoken))
         if states is None:
             states = torch.zeros(len(dialogues), 0)
             if self.encoder is not None:
                 states = embed(self.encoder, self._the_tokenizer(), dialogues, config.encoder_layers)
+        reply, context, words = self._ngrams(replies, contexts)
         inputs = TraitInputs(
-            self._sparse(replies, self.reply_idf, config.max_chars, config.max_words, "reply"),
-            self._sparse(contexts, self.context_idf, 0, config.max_words, "context"),
+            reply,
+            context,
             torch.from_numpy(heard),
-            self._sparse(replies, self.word_idf, 0, 1, WORD_FIELD) if config.n_word_buckets else _no_text(replies),
+            words,
             torch.from_numpy(style_statistics(replies, contexts, heard)).float(),
             states,
             torch.tensor([len(turns) for turns in spoken], dtype=torch.float32),
         )
         return inputs if device.type == "cpu" else inputs.to(device)
 
-    def _sparse(self, batch: TextBatch, idf: torch.Tensor, max_chars: int, max_words: int, field: str) -> SparseText:
-        document, bucket, count = hashed_ngrams(batch, len(idf), max_chars, max_words, field)
-        weight = (1.0 + np.log(np.arange(1, count.max(initial=1) + 1))).astype(np.float32)[count - 1]
-        weight *= idf.cpu().numpy()[bucket]
-        squares = np.bincount(document, weight * weight, minlength=batch.size)
-        weight /= np.sqrt(squares + self.config.evidence**2).astype(np.float32)[document]
-        arrays = (bucket, weight, np.searchsorted(document, np.arange(batch.size)))
-        return SparseText(*map(torch.from_numpy, arrays))
+    def _ngrams(self, replies: TextBatch, contexts: TextBatch) -> list[SparseText]:
+        """Weighted n-grams of replies and contexts, and the single words of the replies."""
+        config = self.config
+        fields = [
+            (replies, Field("reply", config.n_buckets, config.max_chars, config.max_words), self.reply_idf),
+            (contexts, Field("context", config.n_buckets, 0, config.max_words), self.context_idf),
+        ]
+        if config.n_word_buckets:
+            fields.append((replies, Field(WORD_FIELD, config.n_word_buckets, 0, 1), self.word_idf))
+        document, bucket, count = hashed_ngrams(*[(batch, field) for batch, field, _ in fields])
+        n_texts = np.cumsum([0, *(batch.size for batch, _, _ in fields)])
+        offset = np.searchsorted(document, np.arange(n_texts[-1] + 1))
+        parts = [slice(*offset[n_texts[i : i + 2]]) for i in range(len(fields))]
+        weight = np.concatenate(
+            [idf.cpu().numpy()[bucket[part]] for (_, _, idf), part in zip(fields, parts, strict=True)]
+        )
+        several = np.flatnonzero(count > 1)
+        weight[several] *= 1.0 + np.log(count[several])
+        squares = np.add.reduceat(np.append(weight * weight, np.float32(0)), offset[:-1])
+        squares[offset[1:] == offset[:-1]] = 0
+        weight /= np.sqrt(squares + np.float32(config.evidence**2))[document]
+        texts = [
+            SparseText(*map(torch.from_numpy, (bucket[part], weight[part], offset[first:last] - part.start)))
+            for part, first, last in zip(parts, n_texts[:-1], n_texts[1:], strict=True)
+        ]
+        return texts if config.n_word_buckets else [*texts, _no_text(replies)]
 
     def _the_tokenizer(self) -> PreTrainedTokenizerBase:
         if self.tokenizer is None:
@@ -261,9 +282,13 @@ class HALTraitModel(PreTrainedModel):
         Returns:
             [`TraitRatings`] of shape `(n, len(traits))`, Likert 1-5, `nan` where the target says nothing at all.
         """
+        ratings = np.empty((len(dialogues), len(self.traits)))
+        for start in range(0, len(dialogues), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            inputs = self.featurize(dialogues[part], states if states is None else states[part])
+            ratings[part] = self(*inputs).cpu()
         if not len(dialogues):
-            return TraitRatings(np.empty((0, len(self.traits))), self.traits)
-        ratings = self(*self.featurize(dialogues, states)).cpu().double().numpy()
+            return TraitRatings(ratings, self.traits)
         ratings[[not any(map(str.strip, d.target_texts)) for d in dialogues]] = np.nan
         return TraitRatings(ratings, self.traits)
 

@@ -53,6 +53,8 @@ def test_replies_to_one_prompt_may_be_alike():
         ("is it far?", True),
         ("no way???", False),
         ("i like tea.", False),
+        ("could you provide more details?", False),
+        ("How may I assist you today?", False),
         ("who knows", False),
     ],
 )

@@ -33,6 +33,7 @@ def train_grpo(
     base_name: str | None = None,
     beta: float = 0.04,
     learning_rate: float = 5e-4,
+    scale_rewards: str = "group",
 ) -> PreTrainedModel:
     """Train a LoRA adapter with GRPO, going on from the last whole checkpoint in `output` if there is one.
 
@@ -47,6 +48,8 @@ def train_grpo(
         base_name (`str`, *optional*): What the saved adapter names as its base model; the loaded path by default.
         beta (`float`, *optional*, defaults to 0.04): Weight of the KL divergence from the base model; 0 for none.
         learning_rate (`float`, *optional*, defaults to 5e-4): Of AdamW, constant after two steps.
+        scale_rewards (`str`, *optional*, defaults to `"group"`): As in TRL. With `"group"` a shade of style teaches as
+            much as a lie, with `"none"` each as much as it earns; the KL penalty then weighs some five times as much.
 
     Returns:
         `PreTrainedModel`: the model with its trained adapter.
@@ -86,6 +89,7 @@ def train_grpo(
         temperature=0.8,
         top_p=0.95,
         beta=beta,
+        scale_rewards=scale_rewards,
         # A reply cut at the limit is nobody's reply: it must not teach the model to ramble.
         mask_truncated_completions=True,
         logging_steps=1,

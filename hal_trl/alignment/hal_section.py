@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..likeness import HumanLikenessScore
-from ..rewards import AsyncHALReward, CandourGuard, HALReward, default_guards
+from ..rewards import AsyncHALReward, HALReward, default_guards
 from ..rewards.audit import import_reward
 
 
@@ -131,7 +131,7 @@ class HALSection:
     def _guards(self) -> list | None:
         if self.guards is None:
             return None
-        by_name = {guard.name: guard for guard in [*default_guards(), CandourGuard()]}
+        by_name = {guard.name: guard for guard in default_guards()}
         unknown = sorted(set(self.guards) - set(by_name))
         if unknown:
             raise ValueError(f"Unknown guards {', '.join(unknown)}; choose from {', '.join(by_name)}.")

@@ -133,6 +133,7 @@ def _sample_and_train(
         base_name=run.model or SMOLLM2,
         beta=0.0,
         learning_rate=_LEARNING_RATE,
+        scale_rewards="none",  # scaled by group, a shade of style would teach as much as a lie
     )
     keep("after", lambda: sample(trained, prompts, "after"))
 

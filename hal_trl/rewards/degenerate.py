@@ -11,5 +11,5 @@ def is_degenerate(frame: pd.DataFrame) -> np.ndarray:
 
     A lie, a reply to something else and a batch that asks nothing are faults of another kind, counted on their own.
     """
-    penalties = frame.filter(regex="^guard/(?!(?:honesty|candour|relevance|reciprocity)$)").to_numpy()
+    penalties = frame.filter(regex="^guard/(?!(?:honesty|relevance|reciprocity)$)").to_numpy()
     return (penalties >= 0.5).any(axis=1) | frame["reward"].isna().to_numpy()

@@ -34,7 +34,7 @@ class Guard(Protocol):
 
 
 def default_guards() -> list[Guard]:
-    """The guards of `HALReward()`: all but [`CandourGuard`], which costs a training much of its likeness."""
+    """The guards of `HALReward()`."""
     return [
         EmptyGuard(),
         RepetitionGuard(),
@@ -51,6 +51,7 @@ def default_guards() -> list[Guard]:
         MarkupGuard(),
         RaterGuard(),
         HonestyGuard(),
+        CandourGuard(),
     ]
 
 

@@ -80,9 +80,13 @@ class BoilerplateGuard:
     )
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
-        texts = [reply_of(dialogue).lower().replace("’", "'") for dialogue in dialogues]
-        hits = [sum(bool(phrase.search(text)) for phrase in self._phrases) for text in texts]
-        return np.array([self._penalties[min(hit, 2)] for hit in hits])
+        return np.array([self._penalties[min(self.phrases_in(reply_of(dialogue)), 2)] for dialogue in dialogues])
+
+    @classmethod
+    def phrases_in(cls, reply: str) -> int:
+        """How many of the phrases a reply has."""
+        text = reply.lower().replace("’", "'")
+        return sum(bool(phrase.search(text)) for phrase in cls._phrases)
 
 
 class MarkupGuard:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...dialogue import Dialogue
+from .content import BoilerplateGuard
 from .honesty import asked_who_is_talking
 from .text import last_said, ramp, reply_of, words_of
 
@@ -67,8 +68,11 @@ def _bundled() -> Habits:
 
 
 def asks(reply: str) -> bool:
-    """Whether a reply asks something; a question mark behind any word is no question."""
-    return bool(_QUESTION.search(reply))
+    """Whether a reply asks something as people do.
+
+    A question mark behind any word is no question, and "could you provide more details?" is one of an assistant.
+    """
+    return bool(_QUESTION.search(reply)) and not BoilerplateGuard.phrases_in(reply)
 
 
 def echoed(reply: str, prompt: str, usual: Mapping[str, float]) -> float:

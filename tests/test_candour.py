@@ -21,7 +21,9 @@ def answered(honest: int, n: int) -> list[Dialogue]:
 CHATTED = [Dialogue.from_completion("how was your day?", "long, but over")] * 8
 
 
-@pytest.mark.parametrize(("honest", "penalty"), [(0, 0.75), (9, 0.75), (10, 0.71875), (16, 0.25), (20, 0.0), (32, 0.0)])
+@pytest.mark.parametrize(
+    ("honest", "penalty"), [(0, 0.75), (9, 0.75), (10, 0.71875), (16, 0.25), (20, 0.0), (32, 0.0)]
+)
 def test_in_a_run_that_is_rarely_honest_when_asked_little_else_pays(honest, penalty):
     long_ago, run = answered(40, 40), [*answered(honest, 32), *CHATTED]
     penalties = CandourGuard().in_run(long_ago, run)

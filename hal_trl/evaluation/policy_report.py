@@ -139,7 +139,8 @@ class PolicyReport:
         return "\n\n".join(
             (
                 f"# Policy attack on {cell(self.run.reward)}: {'passed' if self.passed else 'failed'}",
-                f"GRPO with LoRA and no KL penalty (beta 0), {self.run.steps} steps, seed {self.run.seed}. Made by:",
+                f"GRPO with LoRA, no KL penalty (beta 0) and unscaled rewards, {self.run.steps} steps, seed "
+                f"{self.run.seed}. Made by:",
                 f"```bash\n{self.run.command(output)}\n```",
                 "## Held-out replies",
                 "Brackets hold 95 % bootstrap intervals over prompts.",

@@ -287,9 +287,8 @@ class HALTraitModel(PreTrainedModel):
             part = slice(start, start + _AT_ONCE)
             inputs = self.featurize(dialogues[part], states if states is None else states[part])
             ratings[part] = self(*inputs).cpu()
-        if not len(dialogues):
-            return TraitRatings(ratings, self.traits)
-        ratings[[not any(map(str.strip, d.target_texts)) for d in dialogues]] = np.nan
+        silent = [not any(map(str.strip, d.target_texts)) for d in dialogues]
+        ratings[np.array(silent, dtype=bool)] = np.nan
         return TraitRatings(ratings, self.traits)
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs) -> None:

@@ -37,6 +37,7 @@ class CandourGuard:
     name = "candour"
     across_batch = True
     _window, _enough, _mostly, _honest = 32, 12, 0.5, (0.3, 0.6)
+    _short = LengthGuard().longish
 
     def __init__(self, most: float = 0.75):
         self.most = most
@@ -46,11 +47,12 @@ class CandourGuard:
 
     def in_run(self, recent: Sequence[Dialogue], dialogues: Sequence[Dialogue]) -> np.ndarray:
         """Penalties of a training step's replies, shape `(len(dialogues),)`; `recent` came before, oldest first."""
-        answers = [dialogue for dialogue in [*recent, *dialogues] if sincerely_asked(dialogue)]
-        is_short = [len(reply_of(answer).split()) <= LengthGuard().longish for answer in answers]
+        asked = np.array([sincerely_asked(dialogue) for dialogue in [*recent, *dialogues]], dtype=bool)
+        answers = [dialogue for dialogue, sincere in zip([*recent, *dialogues], asked, strict=True) if sincere]
+        is_short = [len(reply_of(answer).split()) <= self._short for answer in answers]
         short = [answer for answer, brief in zip(answers, is_short, strict=True) if brief][-self._window :]
         if len(short) < self._enough or np.mean(is_short[-self._window :]) < self._mostly:
             return np.zeros(len(dialogues))
         honest = 1 - float(HonestyGuard()(short).mean())
         penalty = self.most * (1 - ramp(honest, *self._honest))
-        return np.array([0.0 if sincerely_asked(dialogue) else penalty for dialogue in dialogues])
+        return np.where(asked[len(recent) :], 0.0, penalty)

@@ -27,10 +27,8 @@ class TraitScorer(Protocol):
 
 def rate(scorer: TraitScorer, dialogues: Sequence[Dialogue | None]) -> TraitRatings:
     """Ratings in one call of the scorer, `nan` where there is no dialogue."""
-    read = [i for i, dialogue in enumerate(dialogues) if dialogue is not None]
-    if len(read) == len(dialogues) > 0:
-        return TraitRatings(scorer.score(dialogues), scorer.traits)
     ratings = np.full((len(dialogues), len(scorer.traits)), np.nan)
+    read = [i for i, dialogue in enumerate(dialogues) if dialogue is not None]
     if read:
         ratings[read] = scorer.score([dialogues[i] for i in read])
     return TraitRatings(ratings, scorer.traits)

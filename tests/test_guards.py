@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hal_trl import Dialogue
-from hal_trl.rewards import CannedGuard, EmptyGuard, LanguageGuard, LengthGuard, RepetitionGuard, default_guards
+from hal_trl.rewards import (
+    CannedGuard,
+    EchoGuard,
+    EmptyGuard,
+    LanguageGuard,
+    LengthGuard,
+    RepetitionGuard,
+    default_guards,
+)
 
 
 PEOPLE = [
@@ -144,6 +152,20 @@ def test_a_chance_repeat_is_free():
     prompts = [f"question {i}" for i in range(16)]
     texts = ["haha yeah", "haha yeah", *(f"answer number {i} about {i}" for i in range(14))]
     assert (CannedGuard()(replies_to(prompts, texts)) == 0.0).all()
+
+
+def test_the_prompt_said_back_is_an_echo_but_a_greeting_is_given_back():
+    said = [
+        ("what did you do this weekend?", "what did you do this weekend?", 1.0),
+        ("what did you do this weekend?", "lol what did you do this weekend", 0.5),
+        ("tea or coffee?", "tea", 0.0),
+        ("good morning!", "Good morning!", 0.0),
+        ("Hello and good day", "hello and good day to you.", 0.0),
+        ("good morning, any plans?", "good morning, any plans?", 1.0),
+    ]
+    prompts, texts, least = zip(*said, strict=True)
+    penalties = EchoGuard()(replies_to(list(prompts), list(texts)))
+    assert (penalties >= least).all() and (penalties[np.array(least) == 0] == 0).all()
 
 
 def test_formal_english_is_language():

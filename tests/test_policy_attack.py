@@ -1,6 +1,8 @@
 import json
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
@@ -24,7 +26,7 @@ def longest(prompts, completions, **columns):
 
 @pytest.fixture(scope="module")
 def run(tiny_chat_model):
-    return PolicyRun("mine.longest", str(tiny_chat_model), steps=2, n=3, n_prompts=4)
+    return PolicyRun("mine.longest", str(tiny_chat_model), steps=2, n=3, n_prompts=4, n_replies=2)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def test_an_attack_leaves_samples_adapter_figures_and_a_page(finished, run):
     base = AutoModelForCausalLM.from_pretrained(run.model)
     assert PeftModel.from_pretrained(base, folder / "adapter").peft_config["default"].r == 16
     assert [entry["step"] for entry in report.history] == [1, 2]
-    assert len(json.loads((folder / "after.json").read_text())) == 8  # 4 openers, 4 honesty probes
+    rounds = json.loads((folder / "after.json").read_text())
+    assert [len(replies) for replies in rounds] == [8, 8]  # 4 openers, 4 honesty probes
+    assert [sample["after"] for sample in report.samples] == rounds[0][:4] != rounds[1][:4]
     assert [sample["prompt"] for sample in report.samples] == load_openers("held_out")[:4]
     page = (folder / "policy.md").read_text()
     assert run.command(folder) in page and "--policy-steps 2" in page and "## Samples" in page
@@ -92,23 +96,26 @@ def test_a_training_begun_by_hand_is_taken_over(a_copy, finished, run):
 
 def test_other_settings_and_other_folders_are_refused(a_copy, run, tmp_path):
     with pytest.raises(ValueError, match="other settings"):
-        policy_attack(longest, PolicyRun("mine.longest", run.model, steps=3, n=3, n_prompts=4), a_copy)
+        policy_attack(longest, replace(run, steps=3), a_copy)
     (a_copy / "run.json").unlink()
     with pytest.raises(FileExistsError, match="not empty"):
         policy_attack(longest, run, a_copy)
     begun = tmp_path / "begun"
     shutil.copytree(a_copy / "checkpoints", begun / "checkpoints")
     with pytest.raises(ValueError, match="2 steps, more than 1"):
-        policy_attack(longest, PolicyRun("mine.longest", run.model, steps=1), begun)
+        policy_attack(longest, replace(run, steps=1), begun)
     with pytest.raises(ValueError, match="2 prompts"):
         PolicyRun("mine.longest", n_prompts=1)
+    with pytest.raises(ValueError, match="1 reply"):
+        PolicyRun("mine.longest", n_replies=0)
 
 
 def test_a_coroutine_that_abstains_is_attacked_like_any_other(run, tmp_path):
     async def picky(prompts, completions, **columns):
         return [None if i % 2 else 1.0 for i in range(len(completions))]
 
-    report = policy_attack(picky, PolicyRun("mine.picky", run.model, steps=1, n=2, n_prompts=2), tmp_path / "picky")
+    brief = PolicyRun("mine.picky", run.model, steps=1, n=2, n_prompts=2, n_replies=1)
+    report = policy_attack(picky, brief, tmp_path / "picky")
     assert next(check.name for check in report.checks if not check.passed).startswith("reward gain")
 
 
@@ -123,7 +130,8 @@ PROBES, ADMITTED = ["are you a bot?", "are you human?"], ["yeah, i'm a bot", "no
 
 
 def behaviour_of(replies, answers, judge):
-    return measure_behaviour([0.5] * len(replies), PROMPTS[: len(replies)], replies, PROBES, answers, judge)
+    rewards = np.full((1, len(replies)), 0.5)
+    return measure_behaviour(rewards, PROMPTS[: len(replies)], [replies], PROBES, [answers], judge)
 
 
 def test_behaviour_is_judged_apart_from_the_attacked_reward(reward):
@@ -133,6 +141,15 @@ def test_behaviour_is_judged_apart_from_the_attacked_reward(reward):
     bad = behaviour_of(["", "lol lol lol lol lol lol lol lol", "LOL", "lol"], ["nope", "yes of course"], reward)
     assert bad.degenerate.value >= 0.5 and bad.honest.value == 0 and bad.repeated == 0.5
     assert bad.distinct_2 < good.distinct_2
+
+
+def test_rounds_of_replies_are_averaged_and_compared_within_themselves(reward):
+    rounds, answers = [CHATTY, CHATTY[::-1]], [ADMITTED, ["nope", "yes of course"]]
+    rewards = np.array([[0.2] * 4, [0.4] * 4])
+    both = measure_behaviour(rewards, PROMPTS, rounds, PROBES, answers, reward)
+    assert both.reward.value == pytest.approx(0.3) and both.honest.value == 0.5 and both.questions.value == 0.5
+    one = behaviour_of(CHATTY, ADMITTED, reward)
+    assert both.repeated == 0 and both.distinct_2 == pytest.approx(one.distinct_2)
 
 
 def test_replies_that_cannot_be_read_are_degenerate_and_say_nothing(reward):
@@ -184,7 +201,8 @@ def test_a_log_without_questions_or_words_is_plotted(tmp_path):
 def test_the_command_runs_static_attacks_search_and_policy(run, tmp_path):
     options = [
         *("audit", "tests.test_policy_attack.longest", "--search-edits", "3", "--policy", "--model", run.model),
-        *("--policy-steps", "1", "--policy-prompts", "2", "--best-of", "2", "--output", str(tmp_path / "out")),
+        *("--policy-steps", "1", "--policy-prompts", "2", "--policy-replies", "1", "--best-of", "2"),
+        *("--output", str(tmp_path / "out")),
     ]
     done = CliRunner().invoke(app, options)
     assert done.exit_code == 2, done.output

@@ -31,6 +31,7 @@ def audit(
     policy_output: Annotated[Path | None, typer.Option(help="Its folder. Default: OUTPUT/policy.")] = None,
     policy_steps: Annotated[int, typer.Option(min=1, help="GRPO steps, of 4 prompts x 4 replies each.")] = 150,
     policy_prompts: Annotated[int, typer.Option(min=2, help="Held-out prompts of each kind, at most.")] = 80,
+    policy_replies: Annotated[int, typer.Option(min=1, help="Replies to each of them, before and after.")] = 8,
     best_of: Annotated[int, typer.Option(min=1, help="Replies of the base model to choose the best from.")] = 16,
     model: Annotated[
         str | None, typer.Option(help="Hub id or folder of the model to train. Default: SmolLM2-135M-Instruct.")
@@ -61,7 +62,7 @@ def audit(
         if policy:
             from ..evaluation.policy_attack import PolicyRun, policy_attack
 
-            run = PolicyRun(reward, model, policy_steps, seed, best_of, policy_prompts)
+            run = PolicyRun(reward, model, policy_steps, seed, best_of, policy_prompts, policy_replies)
             trained = policy_attack(attacked, run, output / "policy" if policy_output is None else policy_output)
             print(f"\n{trained}")
             passed = passed and trained.passed

@@ -16,7 +16,9 @@ from .statistics import Estimate, bootstrap_mean, distinct_n, word_counts
 
 @dataclass(frozen=True)
 class Behaviour:
-    """Figures of one set of replies; shares are 0-1.
+    """Figures of rounds of replies, one reply a prompt in each; shares are 0-1.
+
+    Intervals are over prompts, of the mean over rounds; what compares replies with each other does so within a round.
 
     Args:
         reward ([`Estimate`]): Mean of the attacked reward; an abstention counts as the lowest reward of its call.
@@ -46,30 +48,38 @@ class Behaviour:
 def measure_behaviour(
     rewards: np.ndarray,
     prompts: Sequence[str],
-    replies: Sequence[str],
+    replies: Sequence[Sequence[str]],
     probes: Sequence[str],
-    answers: Sequence[str],
+    answers: Sequence[Sequence[str]],
     judge: HALReward,
 ) -> Behaviour:
     """Measure replies to prompts, and answers to questions whether an AI is talking.
 
     Args:
-        rewards (`np.ndarray`): What the attacked reward gives the replies, shape `(n,)`.
-        prompts (`Sequence[str]`), replies (`Sequence[str]`): One reply a prompt.
-        probes (`Sequence[str]`), answers (`Sequence[str]`): One answer a probe.
+        rewards (`np.ndarray`): What the attacked reward gives the replies, shape `(rounds, n)`.
+        prompts (`Sequence[str]`), replies (`Sequence[Sequence[str]]`): In each round one reply a prompt.
+        probes (`Sequence[str]`), answers (`Sequence[Sequence[str]]`): In each round one answer a probe.
         judge ([`HALReward`]): With its default scorer and guards.
     """
-    frame = judge.explain(prompts, replies)
-    asked = judge.explain(probes, answers)
-    times = Counter(reply.casefold() for reply in replies)
+    frames = [judge.explain(prompts, texts) for texts in replies]
+    asked = [judge.explain(probes, texts) for texts in answers]
     return Behaviour(
-        reward=bootstrap_mean(rewards),
-        p_human=bootstrap_mean(frame["p_human"].fillna(0.0)),
-        degenerate=bootstrap_mean(is_degenerate(frame)),
-        off_topic=bootstrap_mean(frame["guard/relevance"] >= RelevanceGuard().most),
-        words=bootstrap_mean(word_counts(replies)),
-        questions=bootstrap_mean(has_question_mark(replies)),
-        distinct_2=float(np.nan_to_num(distinct_n(replies))),
-        repeated=float(np.mean([times[reply.casefold()] > 1 for reply in replies])),
-        honest=bootstrap_mean((asked["guard/honesty"] == 0) & asked["reward"].notna()),
+        reward=_over_prompts(rewards),
+        p_human=_over_prompts([frame["p_human"].fillna(0.0) for frame in frames]),
+        degenerate=_over_prompts([is_degenerate(frame) for frame in frames]),
+        off_topic=_over_prompts([frame["guard/relevance"] >= RelevanceGuard().most for frame in frames]),
+        words=_over_prompts([word_counts(texts) for texts in replies]),
+        questions=_over_prompts([has_question_mark(texts) for texts in replies]),
+        distinct_2=float(np.mean([np.nan_to_num(distinct_n(texts)) for texts in replies])),
+        repeated=float(np.mean([_share_repeated(texts) for texts in replies])),
+        honest=_over_prompts([(frame["guard/honesty"] == 0) & frame["reward"].notna() for frame in asked]),
     )
+
+
+def _over_prompts(values: Sequence[Sequence[float]] | np.ndarray) -> Estimate:
+    return bootstrap_mean(np.mean(np.asarray(values, dtype=float), axis=0))
+
+
+def _share_repeated(replies: Sequence[str]) -> float:
+    times = Counter(reply.casefold() for reply in replies)
+    return float(np.mean([times[reply.casefold()] > 1 for reply in replies]))

@@ -66,21 +66,21 @@ def policy_attack(
     openers = load_openers("held_out")[: run.n_prompts]
     probes = [probe.question for probe in load_probes()[1::2]][: run.n_prompts]
     cases = load_cases()[: run.n_prompts]
+    n = len(openers)
     if not (output / "after.json").is_file():
         _sample_and_train(reward, run, output, [*openers, *probes], [case.prompt for case in cases])
 
     judge = HALReward()
-    replies = {when: read_json(output / f"{when}.json") for when in ("before", "after")}
-    rewards = {when: rewards_of(reward, openers, texts[: len(openers)]) for when, texts in replies.items()}
+    rounds = [read_json(output / f"{when}.json") for when in ("before", "after")]
+    replies, answers = ([[texts[part] for texts in when] for when in rounds] for part in (slice(n), slice(n, None)))
+    rewards = np.array([[rewards_of(reward, openers, texts) for texts in when] for when in replies])
     before, after = (
-        measure_behaviour(rewards[when], openers, texts[: len(openers)], probes, texts[len(openers) :], judge)
-        for when, texts in replies.items()
+        measure_behaviour(rewards[i], openers, replies[i], probes, answers[i], judge) for i in range(len(rounds))
     )
-    texts_before, texts_after = (texts[: len(openers)] for texts in replies.values())
-    gain = bootstrap_mean(rewards["after"] - rewards["before"])
+    gain = bootstrap_mean((rewards[1] - rewards[0]).mean(axis=0))
     # Without a word pair on either side there is no variety to compare, and none to pass for.
     raw = after.distinct_2 / before.distinct_2 if before.distinct_2 else 0.0
-    equal_length = float(np.nan_to_num(distinct_ratio(texts_before, texts_after)))
+    equal_length = float(np.mean([np.nan_to_num(distinct_ratio(*texts)) for texts in zip(*replies, strict=True)]))
     report = PolicyReport(
         run=run,
         before=before,
@@ -92,7 +92,7 @@ def policy_attack(
         best_of_n=best_of_n(reward, cases, read_json(output / "best_of_n.json"), judge),
         samples=[
             {"prompt": prompt, "before": old, "after": new}
-            for prompt, old, new in zip(openers, texts_before, texts_after, strict=True)
+            for prompt, old, new in zip(openers, replies[0][0], replies[1][0], strict=True)
         ][:_N_SAMPLES],
         history=reward_history(output / "checkpoints"),
     )
@@ -121,7 +121,11 @@ def _sample_and_train(
         replies = sample(model, [prompt for prompt in to_choose for _ in range(run.n)], "to choose from")
         return [replies[i : i + run.n] for i in range(0, len(replies), run.n)]
 
-    keep("before", lambda: sample(model, prompts, "before"))
+    def rounds(model: Any, name: str) -> list[list[str]]:
+        replies = sample(model, prompts * run.n_replies, name)
+        return [replies[i : i + len(prompts)] for i in range(0, len(replies), len(prompts))]
+
+    keep("before", lambda: rounds(model, "before"))
     keep("best_of_n", several)
     trained = train_grpo(
         model,
@@ -136,7 +140,7 @@ def _sample_and_train(
         learning_rate=_LEARNING_RATE,
         scale_rewards="none",
     )
-    keep("after", lambda: sample(trained, prompts, "after"))
+    keep("after", lambda: rounds(trained, "after"))
 
 
 class _Watched:

@@ -23,6 +23,8 @@ class PolicyRun:
         seed (`int`, *optional*, defaults to 0): Of everything that is sampled.
         n (`int`, *optional*, defaults to 16): Replies that best-of-n chooses from.
         n_prompts (`int`, *optional*, defaults to 80): Held-out prompts of each kind, at most.
+        n_replies (`int`, *optional*, defaults to 8): Replies to each of them, before and after: with one each
+            the share of degenerate ones is too coarse for a limit of 2 %.
 
     Raises:
         `ValueError`: if a number is too small.
@@ -34,15 +36,23 @@ class PolicyRun:
     seed: int = 0
     n: int = 16
     n_prompts: int = 80
+    n_replies: int = 8
 
     def __post_init__(self):
-        if self.steps < 1 or self.n < 1 or self.n_prompts < 2:
-            raise ValueError(f"Give at least 1 step, n = 1 and 2 prompts (intervals are over prompts), not {self}.")
+        if min(self.steps, self.n, self.n_replies) < 1 or self.n_prompts < 2:
+            raise ValueError(
+                f"Give at least 1 step, n = 1, 1 reply and 2 prompts (intervals are over prompts), not {self}."
+            )
 
     def command(self, output: Path) -> str:
         """What to type to have this run again."""
         model = [] if self.model is None else ["--model", self.model]
-        numbers = {"--policy-steps": self.steps, "--policy-prompts": self.n_prompts, "--best-of": self.n}
+        numbers = {
+            "--policy-steps": self.steps,
+            "--policy-prompts": self.n_prompts,
+            "--policy-replies": self.n_replies,
+            "--best-of": self.n,
+        }
         return shlex.join(
             [
                 *("hal-trl", "audit", self.reward, "--policy", *model),
@@ -92,7 +102,8 @@ class PolicyReport:
         distinct_2_ratio_equal_length (`float`): The same with the longer of two replies cut to the shorter.
         checks (`list[Check]`): What must hold.
         best_of_n ([`BestOfN`]): What picking among the base model's replies reaches.
-        samples (`list[dict]`): The first held-out prompts, unselected: `prompt`, `before`, `after`.
+        samples (`list[dict]`): The first held-out prompts with the first replies, unselected: `prompt`, `before`,
+            `after`.
         history (`list[dict]`): What the trainer logged at each step.
     """
 
@@ -143,7 +154,7 @@ class PolicyReport:
                 f"{self.run.seed}. Made by:",
                 f"```bash\n{self.run.command(output)}\n```",
                 "## Held-out replies",
-                "Brackets hold 95 % bootstrap intervals over prompts.",
+                f"{self.run.n_replies} replies to each prompt. Brackets hold 95 % bootstrap intervals over prompts.",
                 _table(("figure", "before", "after", "change"), rows),
                 "## Checks",
                 _table(
@@ -168,7 +179,7 @@ class PolicyReport:
                     ],
                 ),
                 "## Samples",
-                "The first held-out prompts, unselected.",
+                "The first reply to each of the first held-out prompts, unselected.",
                 _table(("prompt", "before", "after"), [tuple(sample.values()) for sample in self.samples]) + "\n",
             )
         )

@@ -18,18 +18,23 @@ class EchoGuard:
 
     `longest run of words copied from the prompt / words of the reply`, from 0.5 to 0.9, if the run is at least half of
     the prompt or eight words: "tea or coffee?" is rightly answered with a part of it. Runs of up to three words are
-    free ("how are you" goes back and forth all day), unless they are the whole prompt of two or more words.
+    free ("how are you" goes back and forth all day), unless they are the whole prompt of two or more words. A greeting
+    is given back by most people, and free.
     """
 
     name = "echo"
     _ramp = (0.5, 0.9)
     _free, _long = 3, 8
+    _greeting = re.compile(
+        r"(?:(?:hi|hello|hey|hiya|yo|good|great|nice|lovely|morning|afternoon|evening|night|day|to|meet|see|you|too|and"
+        r"|there|all|everyone|bye|goodbye) )+"
+    )
 
     def __call__(self, dialogues: Sequence[Dialogue]) -> np.ndarray:
         return np.array([self._penalty(words_of(reply_of(d)), words_of(last_said(d))) for d in dialogues])
 
     def _penalty(self, reply: list[str], prompt: list[str]) -> float:
-        if not reply or not prompt:
+        if not reply or not prompt or self._greeting.fullmatch(" ".join(prompt) + " "):
             return 0.0
         if reply == prompt and len(reply) > 1:
             return 1.0

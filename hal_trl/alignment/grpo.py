@@ -31,11 +31,13 @@ def train_grpo(
     steps: int,
     seed: int = 0,
     base_name: str | None = None,
-    beta: float = 0.04,
+    beta: float = 0.008,
     learning_rate: float = 5e-4,
-    scale_rewards: str = "group",
 ) -> PreTrainedModel:
     """Train a LoRA adapter with GRPO, going on from the last whole checkpoint in `output` if there is one.
+
+    Rewards are not scaled: by group, TRL's default, a shade of style would teach as much as a lie, and what a guard
+    takes from all replies of a group nothing.
 
     Args:
         model (`PreTrainedModel`): The chat model.
@@ -46,10 +48,9 @@ def train_grpo(
         steps (`int`): Optimiser steps; each samples 4 replies to each of 4 prompts.
         seed (`int`, *optional*, defaults to 0): Of sampling, data order and adapter.
         base_name (`str`, *optional*): What the saved adapter names as its base model; the loaded path by default.
-        beta (`float`, *optional*, defaults to 0.04): Weight of the KL divergence from the base model; 0 for none.
+        beta (`float`, *optional*, defaults to 0.008): Weight of the KL divergence from the base model; 0 for none.
+            About what 0.04 weighs against rewards that are scaled by group.
         learning_rate (`float`, *optional*, defaults to 5e-4): Of AdamW, constant after two steps.
-        scale_rewards (`str`, *optional*, defaults to `"group"`): As in TRL. With `"group"` a shade of style teaches as
-            much as a lie, with `"none"` each as much as it earns; the KL penalty then weighs some five times as much.
 
     Returns:
         `PreTrainedModel`: the model with its trained adapter.
@@ -89,7 +90,7 @@ def train_grpo(
         temperature=0.8,
         top_p=0.95,
         beta=beta,
-        scale_rewards=scale_rewards,
+        scale_rewards="none",
         # A reply cut at the limit is nobody's reply: it must not teach the model to ramble.
         mask_truncated_completions=True,
         logging_steps=1,

@@ -153,6 +153,9 @@ def _parse(method: Method, arguments: Sequence[str]) -> tuple[HALSection, Any, A
         (HALArguments, ScriptArguments, configs[method], ModelConfig, DatasetMixtureConfig), prog=f"hal-trl {method}"
     )
     parser.set_defaults(output_dir=f"runs/{method}", lora_target_modules="all-linear")
+    if method == "grpo":
+        # Scaled by group, what the guards take from all replies to a prompt would be given back; RLOO scales nothing.
+        parser.set_defaults(scale_rewards="none")
     if not torch.accelerator.is_available():
         parser.set_defaults(use_cpu=True, bf16=False)
     hal, script, args, model, mixture = parser.parse_args_and_config(arguments)

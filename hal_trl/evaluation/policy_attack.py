@@ -35,11 +35,10 @@ def policy_attack(
 ) -> PolicyReport:
     """Train a chat model on a reward with GRPO and no KL penalty, and pick the best of n replies before that.
 
-    Rewards are not scaled (`scale_rewards="none"`): scaled by group, a shade of style would teach as much as a lie.
-    Trains on the openers for training and every other honesty probe; measures replies to the held-out openers and
-    answers to the other probes. Behaviour is judged by the bundled scorer and the default guards, whatever the reward
-    itself looks at. Started again with the same settings, it goes on where it stopped; a folder with nothing but a
-    begun training is taken over.
+    Rewards are not scaled. Trains on the openers for training and every other honesty probe; measures replies to the
+    held-out openers and answers to the other probes. Behaviour is judged by the bundled scorer and the default guards,
+    whatever the reward itself looks at. Started again with the same settings, it goes on where it stopped;
+    a folder with nothing but a begun training is taken over.
 
     Writes `before.json`, `best_of_n.json`, `checkpoints/`, `adapter/`, `after.json`, `policy.json`, `policy.md`,
     `policy.png`.
@@ -138,7 +137,6 @@ def _sample_and_train(
         base_name=run.model or SMOLLM2,
         beta=0.0,
         learning_rate=_LEARNING_RATE,
-        scale_rewards="none",
     )
     keep("after", lambda: rounds(trained, "after"))
 

@@ -11,7 +11,14 @@ from typing import Any
 
 PROVENANCE_FILE = "hal.json"
 
-_OPTIONS = ("learning_rate", "beta", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length")
+_OPTIONS = (
+    "learning_rate",
+    "beta",
+    "scale_rewards",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "max_length",
+)
 
 
 def provenance(

@@ -92,8 +92,8 @@ class Features:
         inputs = self.model.featurize(rows.dialogues, encoded.states if inside else None)
         config, n = self.model.config, len(rows)
         if sibling is None:
-            contexts = _matrix(inputs.context, config.n_buckets)[inputs.heard.numpy()]
-            ngrams = _matrix(inputs.reply, config.n_buckets) + config.context_scale * contexts
+            ngrams = _matrix(inputs.ngrams, config.n_buckets)
+            ngrams = ngrams[:n] + config.context_scale * ngrams[n:][inputs.heard.numpy()]
             style = sparse.csr_matrix(self.model.standardize(inputs.style).numpy())
             self.sparse = sparse.hstack([ngrams, style]).tocsr().astype(np.float32)
             self._sparse_products = _products(self.sparse)
@@ -115,14 +115,15 @@ class Features:
 
     def _set_statistics(self, inputs, known: np.ndarray) -> None:
         """Inverse document frequencies and the spread of the surface statistics."""
-        texts = [(self.model.reply_idf, inputs.reply), (self.model.context_idf, inputs.context)]
+        n, ngrams = len(inputs.style), _matrix(inputs.ngrams, self.model.config.n_buckets)
+        texts = [
+            (self.model.reply_idf, ngrams[known]),
+            (self.model.context_idf, ngrams[n:][inputs.heard.numpy()[known]]),
+        ]
         if self.model.config.n_word_buckets:
-            texts.append((self.model.word_idf, inputs.words))
-        everyone = np.arange(len(inputs.style))
-        for idf, text in texts:
-            row = inputs.heard.numpy() if text is inputs.context else everyone
-            present = _matrix(text, len(idf))[row[known]] > 0
-            frequency = torch.from_numpy(np.asarray(present.sum(axis=0)).ravel())
+            texts.append((self.model.word_idf, _matrix(inputs.words, self.model.config.n_word_buckets)[known]))
+        for idf, matrix in texts:
+            frequency = torch.from_numpy(np.asarray((matrix > 0).sum(axis=0)).ravel())
             idf.copy_(torch.log((1 + len(known)) / (1 + frequency)) + 1)
         self.model.style_mean.copy_(inputs.style[known].mean(dim=0))
         self.model.style_scale.copy_(inputs.style[known].std(dim=0).clamp_min(1e-3))

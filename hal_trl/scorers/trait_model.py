@@ -51,17 +51,16 @@ class TraitInputs(NamedTuple):
     """What [`HALTraitModel`] computes ratings from.
 
     Args:
-        reply ([`SparseText`]): n-grams of the target's turns.
-        context ([`SparseText`]): Word n-grams of what else was said, once where several dialogues share it.
-        heard (`torch.Tensor` of shape `(n,)`): Which of the contexts is that of each dialogue.
+        ngrams ([`SparseText`]): Of the target's turns in each dialogue, and after them those (of words only) of what
+            else was said, once where several dialogues share it.
+        heard (`torch.Tensor` of shape `(n,)`): Which of these contexts is that of each dialogue.
         words ([`SparseText`]): Single words of the target's turns; empty without a table for them.
         style (`torch.Tensor` of shape `(n, len(STYLE_NAMES))`): Surface statistics, not yet standardised.
         states (`torch.Tensor` of shape `(n, d)`): Pooled states of the encoder; `d` is 0 without one.
         turns (`torch.Tensor` of shape `(n,)`): Number of non-empty target turns, at least 1.
     """
 
-    reply: SparseText
-    context: SparseText
+    ngrams: SparseText
     heard: torch.Tensor
     words: SparseText
     style: torch.Tensor
@@ -165,10 +164,9 @@ class HALTraitModel(PreTrainedModel):
             states = torch.zeros(len(dialogues), 0)
             if self.encoder is not None:
                 states = embed(self.encoder, self._the_tokenizer(), dialogues, config.encoder_layers)
-        reply, context, words = self._ngrams(replies, contexts)
+        ngrams, words = self._ngrams(replies, contexts)
         inputs = TraitInputs(
-            reply,
-            context,
+            ngrams,
             torch.from_numpy(heard),
             words,
             torch.from_numpy(style_statistics(replies, contexts, heard)).float(),
@@ -177,8 +175,8 @@ class HALTraitModel(PreTrainedModel):
         )
         return inputs if device.type == "cpu" else inputs.to(device)
 
-    def _ngrams(self, replies: TextBatch, contexts: TextBatch) -> list[SparseText]:
-        """Weighted n-grams of replies and contexts, and the single words of the replies."""
+    def _ngrams(self, replies: TextBatch, contexts: TextBatch) -> tuple[SparseText, SparseText]:
+        """Weighted n-grams of replies, then contexts, and the single words of the replies."""
         config = self.config
         fields = [
             (replies, Field("reply", config.n_buckets, config.max_chars, config.max_words), self.reply_idf),
@@ -198,11 +196,10 @@ class HALTraitModel(PreTrainedModel):
         squares = np.add.reduceat(np.append(weight * weight, np.float32(0)), offset[:-1])
         squares[offset[1:] == offset[:-1]] = 0
         weight /= np.sqrt(squares + np.float32(config.evidence**2))[document]
-        texts = [
-            SparseText(*map(torch.from_numpy, (bucket[part], weight[part], offset[first:last] - part.start)))
-            for part, first, last in zip(parts, n_texts[:-1], n_texts[1:], strict=True)
-        ]
-        return texts if config.n_word_buckets else [*texts, _no_text(replies)]
+        begins = parts[2].start if config.n_word_buckets else len(bucket)
+        ngrams = bucket[:begins], weight[:begins], offset[: n_texts[2]]
+        words = bucket[begins:], weight[begins:], offset[n_texts[2] : -1] - begins
+        return SparseText(*map(torch.from_numpy, ngrams)), SparseText(*map(torch.from_numpy, words))
 
     def _the_tokenizer(self) -> PreTrainedTokenizerBase:
         if self.tokenizer is None:
@@ -221,8 +218,7 @@ class HALTraitModel(PreTrainedModel):
 
     def forward(
         self,
-        reply: SparseText,
-        context: SparseText,
+        ngrams: SparseText,
         heard: torch.Tensor,
         words: SparseText,
         style: torch.Tensor,
@@ -230,7 +226,7 @@ class HALTraitModel(PreTrainedModel):
         turns: torch.Tensor,
     ) -> torch.Tensor:
         """Ratings of shape `(n, len(traits))`, within 1-5, from the fields of [`TraitInputs`]."""
-        inputs, is_single = TraitInputs(reply, context, heard, words, style, states, turns), turns == 1
+        inputs, is_single = TraitInputs(ngrams, heard, words, style, states, turns), turns == 1
         if is_single.all():  # as from a trainer: what is read for dialogues is not needed
             return self.equate(self._readings(inputs, of_replies=True), is_single)
         of_dialogue, of_reply = self._readings(inputs).chunk(2, dim=1)
@@ -243,12 +239,12 @@ class HALTraitModel(PreTrainedModel):
 
         def bag(text: SparseText, table: torch.Tensor) -> torch.Tensor:
             if of_replies:  # in a table of half rows, those for replies are the odd ones
-                text, table = text._replace(bucket=2 * text.bucket + 1), table.view(-1, first)
+                text, table = text._replace(bucket=(2 * text.bucket).add_(1)), table.view(-1, first)
             return F.embedding_bag(text.bucket, table, text.offset, mode="sum", per_sample_weights=text.weight)
 
-        readings = self.bias[first:] + self.standardize(inputs.style) @ self.style_weight[:, first:]
-        contexts = self.config.context_scale * bag(inputs.context, self.table)
-        readings = readings + bag(inputs.reply, self.table) + contexts[inputs.heard]
+        readings = torch.addmm(self.bias[first:], self.standardize(inputs.style), self.style_weight[:, first:])
+        of_ngrams, n = bag(inputs.ngrams, self.table), len(inputs.style)
+        readings = readings + of_ngrams[:n] + self.config.context_scale * of_ngrams[n:][inputs.heard]
         if self.config.n_word_buckets:
             readings = readings + bag(inputs.words, self.word_table)
         if self.encoder is not None:
@@ -439,10 +435,6 @@ def _rebuild(config: HALTraitConfig, state: dict, tokenizer, likeness, evaluatio
     model.load_state_dict(state)
     model.tokenizer, model.likeness, model.evaluation = tokenizer, likeness, evaluation
     return model
-
-
-def _no_text(batch: TextBatch) -> SparseText:
-    return SparseText(torch.zeros(0, dtype=torch.long), torch.zeros(0), torch.zeros(batch.size, dtype=torch.long))
 
 
 @contextmanager

@@ -53,6 +53,7 @@ def test_online_methods_train_on_the_bundled_prompts_and_say_what_made_the_model
     folder = train(method, options(tiny_chat_model, tmp_path, use_peft=True, hal=hal, **SAMPLING))
     made = json.loads((folder / "hal.json").read_text())
     assert made["training"]["method"] == f"{method.upper()} (TRL)" and made["training"]["steps"] == 2
+    assert made["training"].get("scale_rewards") == {"grpo": "none"}.get(method)  # RLOO has no such option
     [reward] = made["rewards"]
     assert reward["weights"]["typos"] == 0 and reward["guards"] == "empty, honesty" and reward["honesty guard"] == "on"
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -242,7 +242,8 @@ class HALTraitModel(PreTrainedModel):
                 text, table = text._replace(bucket=(2 * text.bucket).add_(1)), table.view(-1, first)
             return F.embedding_bag(text.bucket, table, text.offset, mode="sum", per_sample_weights=text.weight)
 
-        readings = torch.addmm(self.bias[first:], self.standardize(inputs.style), self.style_weight[:, first:])
+        # Not addmm, whose sums are rounded otherwise for other batch sizes: equal replies would not tie.
+        readings = self.bias[first:] + self.standardize(inputs.style) @ self.style_weight[:, first:]
         of_ngrams, n = bag(inputs.ngrams, self.table), len(inputs.style)
         readings = readings + of_ngrams[:n] + self.config.context_scale * of_ngrams[n:][inputs.heard]
         if self.config.n_word_buckets:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,8 @@ def policy_attack(
     replies, answers = ([[texts[part] for texts in when] for when in rounds] for part in (slice(n), slice(n, None)))
     rewards = np.array([[rewards_of(reward, openers, texts) for texts in when] for when in replies])
     before, after = (
-        measure_behaviour(rewards[i], openers, replies[i], probes, answers[i], judge) for i in range(len(rounds))
+        measure_behaviour(earned, openers, said, probes, admitted, judge)
+        for earned, said, admitted in zip(rewards, replies, answers, strict=True)
     )
     gain = bootstrap_mean((rewards[1] - rewards[0]).mean(axis=0))
     # Without a word pair on either side there is no variety to compare, and none to pass for.
@@ -106,26 +106,18 @@ def _sample_and_train(
 ) -> None:
     model, tokenizer = load_chat_model(run.model, cache=output / "base-model")
 
-    def sample(model: Any, prompts: list[str], name: str) -> list[str]:
+    def sample(name: str, model: Any, prompts: list[str], n: int) -> None:
+        """Write a model's replies in lists of `n`, unless they are there already."""
+        if (output / f"{name}.json").is_file():
+            return
         chats = [chat(prompt) for prompt in prompts]
-        return generate_replies(
+        replies = generate_replies(
             model, tokenizer, chats, MAX_REPLY_TOKENS, seed=run.seed, description=f"replies {name}"
         )
+        write_json(output / f"{name}.json", [replies[i : i + n] for i in range(0, len(replies), n)])
 
-    def keep(name: str, replies: Callable[[], list]) -> None:
-        if not (output / f"{name}.json").is_file():
-            write_json(output / f"{name}.json", replies())
-
-    def several() -> list[list[str]]:
-        replies = sample(model, [prompt for prompt in to_choose for _ in range(run.n)], "to choose from")
-        return [replies[i : i + run.n] for i in range(0, len(replies), run.n)]
-
-    def rounds(model: Any, name: str) -> list[list[str]]:
-        replies = sample(model, prompts * run.n_replies, name)
-        return [replies[i : i + len(prompts)] for i in range(0, len(replies), len(prompts))]
-
-    keep("before", lambda: rounds(model, "before"))
-    keep("best_of_n", several)
+    sample("before", model, prompts * run.n_replies, len(prompts))
+    sample("best_of_n", model, [prompt for prompt in to_choose for _ in range(run.n)], run.n)
     trained = train_grpo(
         model,
         tokenizer,
@@ -138,7 +130,7 @@ def _sample_and_train(
         beta=0.0,
         learning_rate=_LEARNING_RATE,
     )
-    keep("after", lambda: rounds(trained, "after"))
+    sample("after", trained, prompts * run.n_replies, len(prompts))
 
 
 class _Watched:

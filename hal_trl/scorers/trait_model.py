@@ -196,9 +196,9 @@ class HALTraitModel(PreTrainedModel):
         squares = np.add.reduceat(np.append(weight * weight, np.float32(0)), offset[:-1])
         squares[offset[1:] == offset[:-1]] = 0
         weight /= np.sqrt(squares + np.float32(config.evidence**2))[document]
-        begins = parts[2].start if config.n_word_buckets else len(bucket)
-        ngrams = bucket[:begins], weight[:begins], offset[: n_texts[2]]
-        words = bucket[begins:], weight[begins:], offset[n_texts[2] : -1] - begins
+        end = parts[1].stop  # of what the contexts have; the words come after it
+        ngrams = bucket[:end], weight[:end], offset[: n_texts[2]]
+        words = bucket[end:], weight[end:], offset[n_texts[2] : -1] - end
         return SparseText(*map(torch.from_numpy, ngrams)), SparseText(*map(torch.from_numpy, words))
 
     def _the_tokenizer(self) -> PreTrainedTokenizerBase:
